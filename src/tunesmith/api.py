@@ -1,0 +1,170 @@
+"""The verbs that the command line, the drop-ins and the server call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .config import Hooks, Settings
+from .data.dataset import Dataset
+from .data.sources import read, read_splits
+from .errors import ArtifactError, ConfigError, UnsupportedTask
+from .evaluation import record, scoring
+from .folder import Listener, RunFolder
+from .registry import frameworks, tasks
+from .run import Run
+from .tasks.base import Examples, Prediction, Reading, Task
+from .tasks.splitting import group_values, part
+
+
+def train(
+    train: Any,
+    *,
+    base: Any = None,
+    task: str = "text-classification",
+    validation: Any = None,
+    test: Any = None,
+    output_dir: str | os.PathLike[str] = "",
+    metrics: Callable[[Any], Mapping[str, float]] | None = None,
+    callbacks: Sequence[Any] = (),
+    optimizers: tuple[Any, Any] = (None, None),
+    loss: Callable[..., Any] | None = None,
+    tokenizer: Any = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Run:
+    """Turn labelled text into a trained, evaluated model.
+
+    train: a path or glob (csv, tsv, json, jsonl, parquet, txt, CoNLL, SQuAD; also .gz), a frame, an HF `Dataset` or
+        `DatasetDict` (its splits are used), a list of mappings or tuples, a mapping of lists, a generator, a hub id.
+    base: 'minilm' (the default of encoder tasks), a hub id, a folder, or (model, tokenizer).
+    validation, test: data in any of these forms, a fraction of `train`, or the name of a split. Training chooses the
+        best epoch by `validation`; `test` is only scored.
+    output_dir: where the run is written; empty writes nothing but the feature cache.
+    metrics, callbacks, optimizers, loss: as `transformers.Trainer` takes them (`loss` as `compute_loss_func`).
+    settings: every field of `Settings` and every training argument, by name.
+
+    Raises:
+        ConfigError: a setting that cannot be used; an unknown one is a `TypeError` too and names the nearest.
+        UnknownName, UnsupportedTask: before any data is read.
+        DataError: data that cannot be used, with row and column where there is one.
+        TrainingFailed: training stopped on an error.
+    """
+    live = {name: settings.get(name) for name in ("teacher", "lora", "quantize")}
+    made = Settings.make(
+        train=train, base=base, task=task, validation=validation, test=test, output_dir=os.fspath(output_dir), **settings
+    )
+    hooks = Hooks(metrics, tuple(callbacks), optimizers, loss, base=base, tokenizer=tokenizer, **live)
+    return fit(train, validation, test, made, hooks, listener)
+
+
+def fit(train: Any, validation: Any, test: Any, settings: Settings, hooks: Hooks, listener: Listener | None = None) -> Run:
+    """`train` with its settings made: data, splits, training, scores, files."""
+    task: Task = tasks.get(settings.task)
+    framework = frameworks.get(settings.framework)
+    reason = framework.why_not(task.name)
+    if reason:
+        raise UnsupportedTask(settings.framework, task.name, reason, [n for n in frameworks.names() if n != framework.name])
+    splits = read_data(task, train, validation, test, settings)
+    folder = RunFolder.create(settings.output_dir, listener)
+    folder.write_text("config.yaml", settings.to_yaml())
+    for name, examples in splits.items():
+        counts = examples.account.counts()
+        told = "".join(f"; {count} left out: {reason}" for reason, count in counts.items())
+        folder.note(f"{name}: {len(examples)} rows{told}")
+    model = framework.fit(task, splits, settings, folder, hooks)
+    scores, predictions = _scores(model, task, splits, hooks)
+    run = Run(task, model, folder, settings, scores)
+    record.write(run, splits, predictions)
+    return run
+
+
+def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Settings) -> dict[str, Examples]:
+    """The examples of every split: named splits and given data read, fractions held out of the training rows."""
+    named = read_splits(train, names=task.roles, limit=settings.limit)
+    given: dict[str, Any] = {"validation": validation, "test": test}
+    if len(named) > 1:
+        for name in given:
+            given[name] = name if given[name] is None and name in named else given[name]
+    source = _training_split(named)
+    reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
+    splits = {"train": task.examples(source, reading)}
+    groups = group_values(source, settings.group) if settings.group else None
+    fractions = {name: value for name, value in given.items() if isinstance(value, float)}
+    if sum(fractions.values()) >= 1:
+        raise ConfigError("validation and test", sum(fractions.values()), "fractions that leave rows to train on")
+    whole = len(splits["train"])
+    for name, fraction in reversed(fractions.items()):
+        share = fraction * whole / len(splits["train"])
+        splits["train"], splits[name] = part(
+            splits["train"], share, seed=settings.seed, by_context=task.name == "question-answering", groups=groups
+        )
+    for name, value in given.items():
+        if value is not None and name not in fractions:
+            dataset = _split(value, name, named, task, settings)
+            labels = splits["train"].labels
+            splits[name] = task.examples(dataset, replace(reading, labels=labels))
+    return {name: splits[name] for name in ("train", "validation", "test") if name in splits}
+
+
+def _training_split(named: Mapping[str, Dataset]) -> Dataset:
+    if "train" in named:
+        return named["train"]
+    if len(named) == 1:
+        return next(iter(named.values()))
+    raise ConfigError("train", sorted(named), "a split called 'train' among the splits, or one split alone")
+
+
+def _split(value: Any, name: str, named: Mapping[str, Dataset], task: Task, settings: Settings) -> Dataset:
+    if isinstance(value, str) and value in named:
+        return named[value]
+    if isinstance(value, str) and len(named) > 1 and not Path(value).exists():
+        raise ConfigError(name, value, f"a split ({', '.join(named)}), a path, a fraction, or data")
+    found = read(value, name=name, names=task.roles, limit=settings.limit)
+    assert isinstance(found, Dataset)
+    return found
+
+
+def _scores(
+    model: Any, task: Task, splits: Mapping[str, Examples], hooks: Hooks
+) -> tuple[dict[str, dict[str, float]], dict[str, list[Prediction]]]:
+    """The scores of every held-out split, and the predictions of the last one."""
+    scores: dict[str, dict[str, float]] = {}
+    predictions: dict[str, list[Prediction]] = {}
+    for name in ("validation", "test"):
+        if name in splits:
+            scores[name], predictions[name] = scoring.score(model, task, splits[name])
+    if hooks.metrics is not None and "validation" in scores:  # the user's own, as the last evaluation logged them
+        logged = next((entry for entry in reversed(model.history) if "eval_loss" in entry), {})
+        scores["validation"] |= {key.removeprefix("eval_"): value for key, value in logged.items() if key.startswith("eval_")}
+    return scores, predictions
+
+
+def load(folder: str | os.PathLike[str], *, task: str | None = None, model_args: Mapping[str, Any] | None = None) -> Run:
+    """A trained model from the folder of a run, or of any other tool that writes models of transformers.
+
+    Raises:
+        ArtifactError: nothing loadable there.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ArtifactError(path, "no such run: expected the folder of a trained model")
+    model = frameworks.get("transformers").load(tasks.resolve(task) if task else None, path, model_args)
+    config = path / "config.yaml"
+    settings = Settings.from_yaml(config) if config.is_file() else Settings(task=model.task)
+    scores = path / "metrics.json"
+    opened = RunFolder(path)
+    return Run(tasks.get(model.task), model, opened, settings, opened.read_json("metrics.json") if scores.is_file() else {})
+
+
+def predict(run: Run | str | os.PathLike[str], inputs: Sequence[Any]) -> list[Prediction]:
+    """Predictions of a run, or of the run in a folder; see `Run.predict`."""
+    return (run if isinstance(run, Run) else load(run)).predict(inputs)
+
+
+def evaluate(run: Run | str | os.PathLike[str], data: Any, *, columns: Any = None) -> dict[str, float]:
+    """Scores of a run, or of the run in a folder, on labelled data; see `Run.evaluate`."""
+    return (run if isinstance(run, Run) else load(run)).evaluate(data, columns=columns)

@@ -1,0 +1,91 @@
+"""The command line. Each command is a function of a module that is imported when the command is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from ..errors import ConfigError, TunesmithError, UnknownName
+
+COMMANDS = {
+    "train": ("training:train", "train a model on labelled text"),
+    "predict": ("models:predict", "predictions of a trained model, as JSON lines"),
+    "evaluate": ("models:evaluate", "scores of a trained model on labelled rows"),
+    "tasks": ("about:tasks", "what can be learned: tasks, their columns and metrics"),
+    "config-schema": ("about:config_schema", "the JSON schema of a run file"),
+}
+
+
+def usage() -> str:
+    """What `tunesmith --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {told}" for name, (_, told) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: tunesmith COMMAND ...",
+            "",
+            "Labelled text in, the right trained model out.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`tunesmith COMMAND --help` explains a command; `tunesmith --version` prints the version.",
+            "TUNESMITH_DEBUG=1 shows the traceback of an error.",
+        ]
+    )
+
+
+def version() -> str:
+    """The version of the installed package."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("tunesmith")
+    except PackageNotFoundError:  # a source tree that was put on the path
+        return "unknown"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code: 0, 1 (work failed), 2 (usage), 130 (interrupted), 141 (reader went away)."""
+    debug = os.environ.get("TUNESMITH_DEBUG", "") not in ("", "0")
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()  # a reader that went away shows here, not at the interpreter's end
+        return code
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except TunesmithError as error:
+        if debug:
+            raise
+        return _fail(f"error: {error}", 2 if isinstance(error, ConfigError | UnknownName) else 1)
+    except Exception as error:
+        if debug:
+            raise
+        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return _fail(f"error: {told} (TUNESMITH_DEBUG=1 shows where)", 1)
+
+
+def _run(argv: list[str]) -> int:
+    name = argv[0] if argv else "--help"
+    if name in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if argv else 2
+    if name in ("-V", "--version", "version"):
+        print(f"tunesmith {version()}")
+        return 0
+    if name not in COMMANDS:
+        raise UnknownName("command", name, COMMANDS)
+    module, _, function = COMMANDS[name][0].partition(":")
+    command: Callable[[list[str]], int] = getattr(import_module(f".{module}", __name__), function)
+    return command(argv[1:])
+
+
+def _fail(message: str, code: int) -> int:
+    print("tunesmith: " + " ".join(message.split()), file=sys.stderr)
+    return code

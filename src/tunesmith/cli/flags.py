@@ -1,0 +1,203 @@
+"""Flags made from a table of arguments: how a command line is parsed, read and explained."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from ..errors import ConfigError, UnknownSetting
+from ..training_arguments import INSTEAD, Argument
+
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_NONE = ("none", "null")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises our errors, in one line, and takes no shortened flags."""
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(f"tunesmith {command}", description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises: ConfigError, in the place of argparse's exit."""
+        raise _usage(f"{message}. See `{self.prog} --help`.")
+
+    def read(self, argv: Sequence[str], known: Iterable[str] = ()) -> argparse.Namespace:
+        """`parse_args`, with the nearest flag named for one that is unknown.
+
+        Raises:
+            UnknownSetting: no such flag.
+            ConfigError: a value is missing, or there is one too many.
+        """
+        flags = [*known, *(option for action in self._actions for option in action.option_strings)]
+        for word in argv:
+            if word == "--":
+                break
+            if word.startswith("--") and word.partition("=")[0] not in flags:
+                raise _unknown_flag(word.partition("=")[0], flags)
+        return self.parse_args(argv)
+
+
+def _usage(message: str) -> ConfigError:
+    error = ConfigError("", None, "")
+    error.args = (message,)
+    return error
+
+
+def _unknown_flag(flag: str, flags: Sequence[str]) -> UnknownSetting:
+    error = UnknownSetting(flag, flags)
+    name = flag.lstrip("-").replace("-", "_")
+    told = f"unknown flag {flag}: {INSTEAD[name]}." if name in INSTEAD else str(error).replace("setting", "flag", 1)
+    error.args = (told.replace(repr(flag), flag),)
+    return error
+
+
+def add(parser: Parser, arguments: Mapping[str, Argument]) -> None:
+    """A flag for each argument; its text is read later, by `read_text`."""
+    for argument in arguments.values():
+        parser.add_argument(argument.flag, dest=argument.name, default=argparse.SUPPRESS, metavar="VALUE")
+
+
+def spell_out(argv: Sequence[str], arguments: Mapping[str, Argument]) -> list[str]:
+    """The command line with '_' in flags as '-', and with every flag that is true or false as `--flag=value`.
+
+    `--flag` is true, `--no-flag` false; a word that follows belongs to the flag only where it is one of its values,
+    so that `--bf16 reviews.csv` leaves the file alone.
+    """
+    by_flag = {argument.flag: argument for argument in arguments.values()}
+    words, spelled = list(argv), []
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            return [*spelled, word, *words]
+        if not word.startswith("--"):
+            spelled.append(word)
+            continue
+        flag, equals, value = word.partition("=")
+        flag = flag.replace("_", "-")
+        denied = by_flag.get("--" + flag.removeprefix("--no-")) if flag.startswith("--no-") else None
+        if flag not in by_flag and denied is not None and "bool" in denied.type and not equals:
+            spelled.append(f"{denied.flag}=false")
+        elif equals or flag not in by_flag:
+            spelled.append(flag + equals + value)
+        elif words and _belongs(words[0], by_flag[flag]):
+            spelled.append(f"{flag}={words.pop(0)}")
+        else:
+            spelled.append(f"{flag}=true" if "bool" in by_flag[flag].type else flag)
+    return spelled
+
+
+def _belongs(word: str, argument: Argument) -> bool:
+    """Whether the word after a flag is its value."""
+    if argument.kind == "bool" or argument.name in ("lora", "quantize", "tokenizers"):
+        plain = word.lower() in (*_WORDS, *_NONE, "always") or word.isdigit() or word[:1] in "{["
+        return plain or ("object" in argument.type and "=" in word)
+    return not word.startswith("--")
+
+
+def read_text(argument: Argument, text: str) -> Any:
+    """The value that a flag's text stands for, checked.
+
+    Raises:
+        ConfigError: the text is no value of this argument.
+    """
+    if text.lower() in _NONE and argument.nullable and argument.default != "none":
+        return None
+    types = {option.split("[")[0] for option in argument.type.split(" | ")}
+    value: Any = text
+    if argument.kind == "bool":
+        value = _WORDS.get(text.lower(), text)
+    elif argument.kind == "float":
+        value = _number(text)
+    elif argument.kind == "columns":
+        value = read_columns(text)
+    elif argument.kind == "json":
+        value = _free(text, types)
+    try:
+        return argument.check(value)
+    except ConfigError as error:
+        error.args = (str(error).replace(f"setting {argument.name!r}", argument.flag, 1),)
+        raise
+
+
+def _number(text: str) -> Any:
+    """A whole number stays whole: 10 warm-up steps are steps, 0.1 is a share."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _free(text: str, types: set[str]) -> Any:
+    """JSON, or `key=value,…` for a mapping, `a,b` for a list, a number or true and false where the type has them."""
+    if text[:1] in ("{", "[") and types & {"dict", "object", "list"}:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise _usage(f"{text!r} is no JSON: {error}.") from error
+    if "bool" in types and text.lower() in ("true", "false", "yes", "no", "on", "off"):
+        return _WORDS[text.lower()]
+    if types & {"int", "float"} and not isinstance(_number(text), str):
+        return _number(text)
+    if types & {"dict", "object"} and "=" in text:
+        return {key: _scalar(value) for key, value in _pairs(text)}
+    if "list" in types and ("," in text or "str" not in types):
+        return [_scalar(part.strip()) for part in text.split(",")]
+    return text
+
+
+def _scalar(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return _WORDS[text.lower()]
+    return None if text.lower() in _NONE else _number(text)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    return [(key.strip(), value.strip()) for key, _, value in pairs]
+
+
+def read_columns(text: str) -> Any:
+    """`text,label` by place (an empty place for none), `text=review,label=stars` by role, or JSON."""
+    if text[:1] in ("{", "["):
+        return _free(text, {"dict", "list"})
+    if "=" in text:
+        return dict(_pairs(text))
+    return tuple(part.strip() or None for part in text.split(",")) if "," in text else text
+
+
+def explain(arguments: Iterable[Argument], indent: str = "") -> str:
+    """One entry a flag under the heading of its group: flag, kind, sentence, default."""
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    lines: list[str] = []
+    heading = ""
+    for argument in arguments:
+        if argument.group != heading:
+            heading = argument.group
+            lines += ["", f"{indent}{heading}"]
+        lines += _entry(argument, width)
+    return "\n".join(lines)
+
+
+def _entry(argument: Argument, width: int) -> list[str]:
+    left = f"  {argument.flag} {_metavar(argument)}".rstrip()
+    told = argument.help
+    if argument.default not in (None, "", [], {}, False):
+        shown = argument.default if isinstance(argument.default, str) else json.dumps(argument.default)
+        told += f" [{shown}]"
+    wrapped = textwrap.wrap(told, max(width - 40, 30)) or [""]
+    first = [f"{left:<39} {wrapped[0]}"] if len(left) < 39 else [left, " " * 40 + wrapped[0]]
+    return first + [" " * 40 + line for line in wrapped[1:]]
+
+
+def _metavar(argument: Argument) -> str:
+    if argument.choices and len("|".join(argument.choices)) <= 24:
+        return "|".join((*argument.choices, *(("none",) if argument.nullable else ())))
+    kinds = {"bool": "", "int": "N", "float": "X", "choice": "NAME", "columns": "A,B", "str": "TEXT"}
+    return kinds.get(argument.kind, "JSON" if {"dict", "object"} & set(argument.type.split(" | ")) else "VALUE")

@@ -1,0 +1,83 @@
+"""`tunesmith train`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..config import arguments, read_yaml, settings
+from ..training_arguments import Argument
+from . import flags, tables
+
+_ABOUT = """usage: tunesmith train FILE [--flag value ...]
+       tunesmith train --config run.yaml [FILE] [--flag value ...]
+
+Train a model on labelled text, score it on held-out rows, and write it to a folder.
+
+  FILE                                  training data: a path, a glob or a data set of the hub
+  --config FILE                         run file in YAML: a key is a flag, a flag wins (`tunesmith config-schema`)
+  --json                                print the scores as JSON
+  -h, --help                            print this
+
+A flag that is true or false is written --flag, --flag false or --no-flag; a mapping is JSON or key=value,key=value."""
+
+
+def train(argv: Sequence[str]) -> int:
+    """Train as the flags say; the exit code."""
+    if any(word in ("-h", "--help") for word in argv):
+        print(explain())
+        return 0
+    source, given, as_json = read(argv)
+    from . import progress, quiet
+
+    quiet.hush()
+    with progress.watch() as listener:
+        from .. import api
+
+        run = api.train(source, listener=listener, **given)
+    print(tables.scores_json(run.metrics) if as_json else tables.scores(run.metrics))
+    if run.folder and not as_json:
+        print(f"\nmodel and scores: {run.folder}\npredict with:     tunesmith predict {run.folder} 'a text'")
+    return 0
+
+
+def read(argv: Sequence[str]) -> tuple[str, dict[str, Any], bool]:
+    """The training data, the settings (the run file's, flags over them), and whether scores are wanted as JSON.
+
+    Raises:
+        ConfigError, UnknownSetting: a flag, a value or a key that cannot be used, or no training data.
+    """
+    known = _flags()
+    parser = flags.Parser("train", "Train a model.")
+    parser.add_argument("file", nargs="?")
+    parser.add_argument("--config")
+    parser.add_argument("--json", action="store_true")
+    flags.add(parser, known)
+    named = vars(parser.read(flags.spell_out(argv, known)))
+    source, config, as_json = named.pop("file"), named.pop("config"), named.pop("json")
+    given = read_yaml(config) if config else {}
+    given |= {name: flags.read_text(known[name], text) for name, text in named.items()}
+    source = source or given.get("train")
+    given.pop("train", None)
+    if source is None:
+        parser.error("FILE is missing: give the training data, or a run file that names it under 'train'")
+    given.setdefault("output_dir", "model")
+    given.setdefault("disable_tqdm", True)  # our own progress is drawn
+    return source, given, as_json
+
+
+def explain() -> str:
+    """The help of `train`: the settings, then transformers' training arguments."""
+    known = _flags()
+    own = [argument for name, argument in known.items() if name in settings()]
+    others = [argument for name, argument in known.items() if name not in settings()]
+    groups = list(dict.fromkeys(argument.group for argument in own))
+    own.sort(key=lambda argument: groups.index(argument.group))
+    told = flags.explain(own)
+    return f"{_ABOUT}\n{told}\n\nTraining arguments of transformers:\n{flags.explain(others)}"
+
+
+def _flags() -> dict[str, Argument]:
+    return {name: argument for name, argument in arguments().items() if name != "train"}
+
+

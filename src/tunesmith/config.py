@@ -1,0 +1,277 @@
+"""The settings of a run, one field each with its help text: as keywords, as a YAML file, as a JSON schema."""
+
+# ruff: noqa: RUF009 (`setting` returns a `field`, which no default of a dataclass shares)
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from typing import Any
+
+from .errors import ConfigError, UnknownSetting
+from .run_file import json_schema, parse
+from .training_arguments import INSTEAD, Argument, training_arguments
+from .values import (
+    SECRET,
+    plain,
+    read_checkpoint,
+    read_columns,
+    read_count,
+    read_data,
+    read_distillation,
+    read_mapping,
+    read_model,
+    read_scratch,
+    read_source,
+    read_switch,
+)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The live objects of a run, which no file can hold."""
+
+    metrics: Callable[[Any], Mapping[str, float]] | None = None
+    callbacks: Sequence[Any] = ()
+    optimizers: tuple[Any, Any] = (None, None)
+    loss: Callable[..., Any] | None = None
+
+
+def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group: str = "Model", **more: Any) -> Any:
+    """A field of `Settings`. `kind` follows from a plain `type`; `more` is what else `Argument` takes."""
+    kind = kind or {"bool": "bool", "int": "int", "str": "str"}.get(type.removesuffix(" | None"), "json")
+    metadata = {"type": type, "kind": kind, "group": group, "help": help, "nullable": type.endswith("None"), **more}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+_PART: Any = {"type": "float | str | None", "group": "Data", "read": read_data}
+_PART["expected"] = "a fraction between 0 and 1, a path, a split name, or data"
+_BASE: Any = {"type": "str | None", "kind": "json", "read": read_model}
+_BASE["expected"] = "an alias, a hub id, a folder, or a pair (model, tokenizer)"
+_SWITCH: Any = {"group": "Adapter", "type": "bool | object | None"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of a run. `training` holds the training arguments that the user named, and no others."""
+
+    train: str | None = setting(
+        None,
+        "Training data: a path, a glob or a data set of the hub.",
+        type="str | None",
+        kind="json",
+        group="Data",
+        read=read_source,
+        expected="a path, a data set of the hub, or data",
+    )
+    base: Any = setting(None, "Model to start from: an alias, a hub id or a folder.", **_BASE)
+    task: str = setting("text-classification", "What to learn; `tunesmith tasks` lists the tasks.")
+    framework: str = setting("transformers", "Library that trains.")
+    from_scratch: Any = setting(
+        None,
+        "Train a new tokenizer and a new model of this size, such as bert-tiny.",
+        type="str | object | None",
+        read=read_scratch,
+        expected="the name of a size, such as bert-tiny, or a mapping",
+    )
+    model_args: Mapping[str, Any] = setting(
+        {},
+        "Arguments of from_pretrained: revision, dtype, attn_implementation, trust_remote_code.",
+        type="object",
+        read=read_mapping,
+        expected="a mapping",
+    )
+    columns: Any = setting(
+        None,
+        "Columns by place (text,label) or by role (text=review,label=stars); found when omitted.",
+        type="list | object | str | None",
+        kind="columns",
+        group="Data",
+        read=read_columns,
+        expected="column names: a tuple, a mapping of role to column, or one name",
+    )
+    validation: float | str | None = setting(
+        None, "Rows that choose the model: a fraction, a path or a split.", **_PART
+    )
+    test: float | str | None = setting(None, "Rows held out for the scores: a fraction, a path or a split.", **_PART)
+    group: str | None = setting(
+        None, "Column whose equal values stay on one side of a split.", type="str | None", group="Data"
+    )
+    limit: int | None = setting(None, "Read only this many rows.", type="int | None", group="Data", lowest=1)
+    label_kind: str | None = setting(
+        None,
+        "How labels are read where their values leave it open.",
+        type="str | None",
+        kind="choice",
+        group="Data",
+        choices=("single", "multi", "regression"),
+    )
+    bad_rows: str = setting(
+        "error",
+        "A row that cannot be used stops the run, or is left out and counted.",
+        kind="choice",
+        group="Data",
+        choices=("error", "drop"),
+    )
+    cache: bool = setting(True, "Keep token features for the next run.", type="bool", group="Data")
+    maxlength: int | None = setting(
+        None, "Tokens of a feature, at most what the model reads.", type="int | None", group="Features", lowest=1
+    )
+    stride: int = setting(
+        128, "Tokens that neighbouring chunks of a long context share.", type="int", group="Features", lowest=0
+    )
+    prefix: str | None = setting(
+        None, "Text put before each source of a sequence-sequence model.", type="str | None", group="Features"
+    )
+    merge: str | None = setting(
+        "concat",
+        "How language tasks join rows: concat cuts one stream, pack keeps rows whole, none joins nothing.",
+        type="str | None",
+        kind="choice",
+        group="Features",
+        choices=("concat", "pack"),
+    )
+    tokenizers: bool | int | None = setting(
+        None,
+        "Processes that tokenize: a number, or true for one a core.",
+        type="bool | int | None",
+        group="Features",
+        read=read_count(True, False),
+        expected="true, false, or a number of processes",
+    )
+    tokenizebatch: int = setting(1000, "Rows tokenized at a time.", type="int", group="Features", lowest=1)
+    lora: Any = setting(
+        None,
+        "Train a LoRA adapter: true, or arguments of LoraConfig.",
+        **_SWITCH,
+        read=read_switch(True, False),
+        expected="true, false, or LoraConfig's arguments",
+    )
+    quantize: Any = setting(
+        None,
+        "Load the base in 4 bits: true (with a GPU), always, or arguments of BitsAndBytesConfig.",
+        **_SWITCH,
+        read=read_switch(True, False, "always"),
+        expected="true, false, 'always', or BitsAndBytesConfig's arguments",
+    )
+    teacher: Any = setting(None, "Trained model to distil from.", **_BASE)
+    distillation: tuple[float, float] = setting(
+        (1.0, 0.5),
+        "Temperature of the distillation, and the teacher's share of the loss.",
+        type="list",
+        read=read_distillation,
+        expected="a temperature above 0 and a share from 0 to 1",
+    )
+    checkpoint: bool | str | None = setting(
+        None,
+        "Resume: true for the newest checkpoint, or the path of one.",
+        type="bool | str | None",
+        group="Run",
+        read=read_checkpoint,
+        expected="true, false, or the path of a checkpoint",
+    )
+    early_stopping: int | bool | None = setting(
+        None,
+        "Evaluations without progress before training stops; false never stops early.",
+        type="int | bool | None",
+        group="Run",
+        read=read_count(False),
+        expected="a number of evaluations from 1, or false",
+    )
+    output_dir: str = setting("", "Folder of the run; empty writes nothing.", group="Run")
+    seed: int = setting(42, "Seed of every random choice.", type="int", group="Run", lowest=0)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, **given: Any) -> Settings:
+        """Settings from keywords: each goes to a setting or, by its name, to the training arguments.
+
+        None for a setting that cannot be None stands for its default.
+
+        Raises:
+            UnknownSetting: a keyword is neither; the message names the nearest, or what replaced it.
+            ConfigError: a value has the wrong type or is out of range.
+        """
+        checked = {name: check(name, value) for name, value in given.items()}
+        own = {name: value for name, value in checked.items() if name in settings()}
+        return cls(**own, training={name: value for name, value in checked.items() if name not in own})
+
+    @classmethod
+    def from_yaml(cls, path: str | os.PathLike[str]) -> Settings:
+        """Settings from a run file; see `read_yaml`."""
+        return cls.make(**read_yaml(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Settings and named training arguments side by side, in JSON values: objects described, no tokens."""
+        own = {name: getattr(self, name) for name in settings()}
+        return {name: plain(value) for name, value in {**own, **self.training}.items() if name not in SECRET}
+
+    def to_yaml(self) -> str:
+        """The text of a run file that `from_yaml` reads."""
+        import yaml
+
+        return str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
+
+
+@cache
+def settings() -> Mapping[str, Argument]:
+    """Every setting by name, in the order of `Settings`."""
+    return {
+        each.name: Argument(each.name, default={} if each.default is MISSING else each.default, **each.metadata)
+        for each in fields(Settings)
+        if each.metadata
+    }
+
+
+@cache
+def arguments() -> Mapping[str, Argument]:
+    """Everything a run can be told: the settings, then the training arguments (a setting of the same name wins)."""
+    return {**settings(), **{name: each for name, each in training_arguments().items() if name not in settings()}}
+
+
+def check(name: str, value: Any) -> Any:
+    """The value to keep for `name`.
+
+    Raises:
+        UnknownSetting, ConfigError: see `Settings.make`.
+    """
+    if name not in arguments():
+        raise _unknown(name)
+    argument = arguments()[name]
+    if value is None and name in settings() and not argument.nullable:
+        return argument.default
+    if value is None and name == "report_to":  # upstream takes None for the name of a tracker
+        return "none"
+    return argument.check(value)
+
+
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The keywords in a run file: settings and training arguments side by side, '-' and '_' the same, checked.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key or value cannot be used; the message names file and line.
+    """
+    given, lines = parse(path)
+    checked = {}
+    for name, value in given.items():
+        try:
+            checked[name] = check(name, value)
+        except ConfigError as error:
+            error.args = (f"{os.fspath(path)}, line {lines[name]}: {error}",)
+            raise
+    return checked
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a run file."""
+    return json_schema(arguments())
+
+
+def _unknown(name: str) -> UnknownSetting:
+    error = UnknownSetting(name, arguments())
+    if name in INSTEAD:
+        error.args = (f"unknown setting {name!r}: {INSTEAD[name]}.",)
+    return error

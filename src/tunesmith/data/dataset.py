@@ -1,0 +1,140 @@
+"""Rows as they came, in Arrow, each with the id of its place in the source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from ..errors import DataError, RowError
+
+Row = dict[str, Any]
+_BATCH = 1_000  # rows turned into Python objects at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A finite table. Cells are plain Python values: NaN is None, a class id of a `ClassLabel` column its name.
+
+    table: a `datasets.Dataset`, memory-mapped when it came from a large source. declared: class names, in id order,
+    of each `ClassLabel` column. untyped: every cell is text, numbers are spelled out. ids: each row's place in the
+    source, from 0; None means 0, 1, 2, …
+    """
+
+    table: Any
+    name: str = "train"
+    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    untyped: bool = False
+    ids: Sequence[int] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.table.column_names)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[tuple[int, Row]]:
+        """(row id, row) in order; rows become Python objects a batch at a time."""
+        if not self.columns:
+            return
+        place = 0
+        for batch in self.table.with_format("arrow").iter(_BATCH):
+            for row in self._rows(batch, place):
+                yield self._id(place), row
+                place += 1
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self)} rows, columns {', '.join(self.columns)})"
+
+    def select(self, indices: Iterable[int]) -> Dataset:
+        """The rows at these places of this data set, ids kept."""
+        places = [int(place) for place in indices]
+        return replace(self, table=self.table.select(places), ids=[self._id(place) for place in places])
+
+    def head(self, count: int) -> Dataset:
+        """The first `count` rows."""
+        return self if count >= len(self) else self.select(range(max(count, 0)))
+
+    def renamed(self, name: str) -> Dataset:
+        return replace(self, name=name)
+
+    def rows(self, indices: Iterable[int]) -> list[tuple[int, Row]]:
+        """(row id, row) at these places, in the order asked."""
+        return list(self.select(indices))
+
+    def column(self, name: str) -> list[Any]:
+        """Every cell of one column, in order.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        if name not in self.columns:
+            raise DataError(f"{self.name} has no column {name!r}. Columns: {', '.join(map(repr, self.columns))}.")
+        narrow = replace(self, table=self.table.select_columns([name]))
+        return [row[name] for _, row in narrow]
+
+    def _id(self, place: int) -> int:
+        return place if self.ids is None else self.ids[place]
+
+    def _rows(self, batch: pa.Table, place: int) -> list[Row]:
+        cells = {}
+        for name, array in zip(batch.column_names, batch.columns, strict=True):
+            values = array.to_pylist()
+            names = self.declared.get(name)
+            if names is not None and _holds(array.type, pa.types.is_integer):
+                values = [self._named(value, names, place + n, name) for n, value in enumerate(values)]
+            elif _holds(array.type, pa.types.is_floating):
+                values = [without_nan(value) for value in values]
+            cells[name] = values
+        return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+
+    def _named(self, value: Any, names: tuple[str, ...], place: int, column: str) -> Any:
+        if isinstance(value, list):
+            return [self._named(part, names, place, column) for part in value]
+        if value is None or value == -1:  # -1 is how `ClassLabel` columns write 'no label'
+            return None
+        if not isinstance(value, int) or not 0 <= value < len(names):
+            reason = f"class id {value!r} is outside 0 … {len(names) - 1}, the ids of {', '.join(names[:12])}"
+            raise RowError(self._id(place), column, reason, source=self.name)
+        return names[value]
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Rows without an end: iterated like a `Dataset`, no length. `source` starts a new pass over plain rows."""
+
+    source: Callable[[], Iterator[Row]]
+    columns: tuple[str, ...]
+    name: str = "train"
+    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    untyped: bool = False
+
+    def __iter__(self) -> Iterator[tuple[int, Row]]:
+        yield from enumerate(self.source())
+
+    def head(self, count: int) -> list[tuple[int, Row]]:
+        """The first `count` rows, from a new pass."""
+        return list(islice(self, count))
+
+
+def without_nan(value: Any) -> Any:
+    """The value, with NaN as None at any depth."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, list):
+        return [without_nan(part) for part in value]
+    if isinstance(value, dict):
+        return {key: without_nan(part) for key, part in value.items()}
+    return value
+
+
+def _holds(kind: pa.DataType, test: Callable[[pa.DataType], bool]) -> bool:
+    """Whether a type, or a part of it at any depth, passes the test."""
+    if test(kind):
+        return True
+    return any(_holds(kind.field(place).type, test) for place in range(kind.num_fields))

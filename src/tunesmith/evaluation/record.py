@@ -1,0 +1,69 @@
+"""The files of a finished run: scores, the account of rows, predictions, and the lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..tasks.base import Examples, Prediction
+from . import scoring
+
+PACKAGES = ("tunesmith", "torch", "transformers", "tokenizers", "datasets", "peft", "accelerate", "numpy")
+
+
+def write(run: Any, splits: Mapping[str, Examples], predictions: Mapping[str, Sequence[Prediction]]) -> None:
+    """metrics.json, audit.json, predictions.parquet and run.lock; nothing where the run has no folder."""
+    folder = run.folder
+    for name, scores in run.metrics.items():
+        folder.event("evaluate", split=name, metrics=dict(scores))
+    if folder.path is None:
+        return
+    folder.write_json("metrics.json", run.metrics)
+    folder.write_json("audit.json", scoring.account(splits))
+    folder.write_json("run.lock", lock(run, splits))
+    if predictions:
+        name = "test" if "test" in predictions else "validation"
+        _parquet(folder.path / "predictions.parquet", scoring.rows(splits[name], predictions[name]))
+    folder.event("saved", folder=os.fspath(folder.path))
+
+
+def lock(run: Any, splits: Mapping[str, Examples]) -> dict[str, Any]:
+    """What decided this run: settings, data by content, split ids, tokenizer, seed, versions."""
+    from ..training.features import tokenizer_hash
+
+    return {
+        "settings": run.settings.to_dict(),
+        "chosen": dict(run.framework_model.chosen),
+        "seed": run.settings.seed,
+        "data": {name: {"fingerprint": split.fingerprint, "rows": [e.id for e in split]} for name, split in splits.items()},
+        "tokenizer": tokenizer_hash(run.tokenizer),
+        "base": {"name": run.settings.base, "revision": getattr(run.model.config, "_commit_hash", None)},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Row id, gold and prediction; what has no one type in a column (gold of many forms) is written as JSON."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    plain = [{"id": str(row["id"]), **{k: _cell(row[k]) for k in ("gold", "prediction")}} for row in rows]
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    pq.write_table(pa.Table.from_pylist(plain), staged)
+    os.replace(staged, path)
+
+
+def _cell(value: Any) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,98 @@
+"""The folder of a run: paths, events, and files that are either whole or absent."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ArtifactError
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+
+_log = logging.getLogger("tunesmith")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` whole or not at all: a temporary file beside it, flushed, renamed."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with staged.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise ArtifactError(path, f"cannot be written: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run writes, and who listens. `path` None writes nothing; events still reach the listener."""
+
+    path: Path | None = None
+    listener: Listener | None = None
+
+    @classmethod
+    def create(cls, output_dir: str | os.PathLike[str] | None, listener: Listener | None = None) -> RunFolder:
+        """The folder of a new run; '' and None write nothing.
+
+        Raises:
+            ArtifactError: the folder cannot be made or written.
+        """
+        if not output_dir:
+            return cls(None, listener)
+        path = Path(output_dir)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            probe = path / f".probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise ArtifactError(path, f"cannot be written: {error.strerror or error}") from error
+        return cls(path, listener)
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Append one line to events.jsonl and tell the listener."""
+        if self.path is not None:
+            line = json.dumps({"time": round(time.time(), 3), "kind": kind, **values}, default=str)
+            with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        if self.listener is not None:
+            self.listener(kind, values)
+
+    def note(self, text: str) -> None:
+        """Say something aloud: to the log, to events.jsonl and to the listener."""
+        _log.info(text)
+        self.event("note", text=text)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write `value` as JSON under `name`; nothing where the run has no folder."""
+        if self.path is not None:
+            write_text(self.path / name, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file under `name`; nothing where the run has no folder."""
+        if self.path is not None:
+            write_text(self.path / name, text)
+
+    def read_json(self, name: str) -> Any:
+        """What `name` holds.
+
+        Raises:
+            ArtifactError: the file is missing or is no JSON.
+        """
+        if self.path is None:
+            raise ArtifactError("a run without a folder", f"has no {name}")
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ArtifactError(self.path, f"has no {name}: it is no run of tunesmith") from error
+        except ValueError as error:
+            raise ArtifactError(self.path / name, f"is not valid JSON: {error}") from error

@@ -1,0 +1,95 @@
+"""Two tables, tasks and frameworks: a name leads to "module:attribute", imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from .errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Names of one kind. `aliases` are other names the field uses; `group` is the entry point group of outsiders."""
+
+    kind: str
+    members: Mapping[str, str]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        return f"tunesmith.{self.kind}s"
+
+    def _outsiders(self) -> dict[str, str]:
+        return {point.name: point.value for point in entry_points(group=self.group)}
+
+    def names(self) -> tuple[str, ...]:
+        """Every member's name, ours first, then outsiders' in alphabetical order."""
+        return (*self.members, *sorted(set(self._outsiders()) - set(self.members)))
+
+    def resolve(self, name: str) -> str:
+        """The canonical name of `name` or of one of its aliases ('_' and '-' are the same, case is not looked at).
+
+        Raises:
+            UnknownName: neither a name nor an alias; the nearest is named.
+        """
+        plain = str(name).strip().lower().replace("_", "-")
+        plain = self.aliases.get(plain, plain)
+        if plain in self.members or plain in self._outsiders():
+            return plain
+        raise UnknownName(self.kind, name, [*self.names(), *self.aliases])
+
+    def get(self, name: str) -> Any:
+        """The member itself, its module imported now."""
+        plain = self.resolve(name)
+        target = self.members.get(plain) or self._outsiders()[plain]
+        module, _, attribute = target.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+tasks = Registry(
+    "task",
+    {
+        "text-classification": "tunesmith.tasks.text_classification:TASK",
+        "token-classification": "tunesmith.tasks.token_classification:TASK",
+        "question-answering": "tunesmith.tasks.question_answering:TASK",
+        "sequence-sequence": "tunesmith.tasks.sequence_sequence:TASK",
+        "language-generation": "tunesmith.tasks.language:GENERATION",
+        "language-modeling": "tunesmith.tasks.language:MODELING",
+        "token-detection": "tunesmith.tasks.language:DETECTION",
+    },
+    {
+        "classification": "text-classification",
+        "sequence-classification": "text-classification",
+        "sentiment-analysis": "text-classification",
+        "zero-shot-classification": "text-classification",
+        "regression": "text-classification",
+        "ner": "token-classification",
+        "tagging": "token-classification",
+        "pos": "token-classification",
+        "qa": "question-answering",
+        "extractive-qa": "question-answering",
+        "seq2seq": "sequence-sequence",
+        "text2text": "sequence-sequence",
+        "text2text-generation": "sequence-sequence",
+        "summarization": "sequence-sequence",
+        "translation": "sequence-sequence",
+        "text-generation": "language-generation",
+        "causal-lm": "language-generation",
+        "clm": "language-generation",
+        "fill-mask": "language-modeling",
+        "masked-lm": "language-modeling",
+        "mlm": "language-modeling",
+        "electra": "token-detection",
+        "replaced-token-detection": "token-detection",
+    },
+)
+
+frameworks = Registry(
+    "framework",
+    {"transformers": "tunesmith.frameworks.transformers:FRAMEWORK"},
+    {"hf": "transformers", "huggingface": "transformers"},
+)

@@ -1,0 +1,125 @@
+"""Rows to examples, as every task does it: one loop, one account of rows, one fingerprint, one rule for a text cell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..data.labels import Labels
+from ..errors import ConfigError, DataError, NothingToTrain, RowError
+from .base import Account, Example, Examples, Prediction, RowId
+
+ReadRow = Callable[[RowId, Mapping[str, Any]], Example | str]  # a string is the reason to leave the row out
+
+
+def is_null(value: Any) -> bool:
+    """None, or the NaN that a frame puts where a cell is missing."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def text_cell(value: Any, row: RowId, column: str) -> str:
+    """The text of a cell. An empty string is text; a null is not, and a number is not silently spelled out.
+
+    Raises:
+        RowError: the cell is null, or holds something other than a string.
+    """
+    if isinstance(value, str):
+        return value
+    if is_null(value):
+        raise RowError(row, column, "is empty: expected text")
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else shown[:59] + "…"
+    raise RowError(row, column, f"is not text: found {type(value).__name__} {shown}, expected a string")
+
+
+def optional_text(value: Any, row: RowId, column: str) -> str | None:
+    """The text of a cell that may be null."""
+    return None if is_null(value) else text_cell(value, row, column)
+
+
+def walk(dataset: Any, read_row: ReadRow, *, account: Account, bad_rows: str = "error") -> Iterator[Example]:
+    """The examples of `dataset` one by one (a stream has no other end than its own), every row counted in `account`.
+
+    `read_row(row id, row)` gives an example, or the reason (a string) why the row is no example; it raises `RowError`
+    for a row that cannot be used. Its reason up to the first ': ' names the
+    defect and is what rows are counted under; what follows tells of the one cell.
+
+    Raises:
+        RowError: a bad row, where `bad_rows` is 'error'; it carries the name of the data set.
+    """
+    if bad_rows not in ("error", "drop"):
+        raise ConfigError("bad_rows", bad_rows, "'error' or 'drop'")
+    for row_id, row in dataset:
+        account.total += 1
+        try:
+            example = read_row(row_id, row)
+        except RowError as error:
+            if bad_rows == "error":
+                source = error.source or getattr(dataset, "name", None)
+                raise RowError(error.row, error.column, error.reason, source=source) from error.__cause__
+            account.leave_out(row_id, f"column {error.column!r} {error.reason.split(': ', 1)[0]}")
+        else:
+            if isinstance(example, str):
+                account.leave_out(row_id, example)
+            else:
+                yield example
+
+
+def collect(
+    dataset: Any, read_row: ReadRow, *, labels: Labels | None = None, kind: str = "", bad_rows: str = "error"
+) -> Examples:
+    """The examples of a finite data set in source order, with their account and fingerprint. See `walk`.
+
+    Raises:
+        RowError: a bad row, where `bad_rows` is 'error'.
+        NothingToTrain: no row, or none that can be used; it tells why.
+    """
+    account = Account()
+    items = list(walk(dataset, read_row, account=account, bad_rows=bad_rows))
+    if not items:
+        raise NothingToTrain(f"the data set {getattr(dataset, 'name', '')!r}", account.counts())
+    return Examples(items, labels, account, fingerprint(items), kind)
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """SHA-256 (hex) of the examples' content in order; row ids are no content, so equal rows of any form agree."""
+    digest = hashlib.sha256()
+    for e in examples:
+        spans = None if e.spans is None else [(s.label, s.start, s.end) for s in e.spans]
+        content = (e.text, e.pair, e.label, e.tokens, e.tags, spans, e.answers, e.target)
+        # json escapes line ends, so one line a row cannot be read as two
+        digest.update(json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n")
+    return digest.hexdigest()
+
+
+def by_role(values: Sequence[Any], hints: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """A user's prediction inputs as (place, {role: value}): a string is the first role, a tuple goes by place.
+
+    hints: each role with the column names that stand for it, in order; a mapping may use the role or one of them.
+
+    Raises:
+        DataError: one input that is not in a list.
+        RowError: a tuple of more items than there are roles.
+    """
+    if isinstance(values, str | bytes | Mapping):
+        raise DataError(f"expected a list of inputs, found one {type(values).__name__}: put it in a list.")
+    for place, value in enumerate(values):
+        if isinstance(value, Mapping):
+            found = {role: next((n for n in (role, *names) if n in value), None) for role, names in hints.items()}
+            yield place, {role: value[name] for role, name in found.items() if name is not None}
+        elif isinstance(value, list | tuple):
+            if len(value) > len(hints):
+                wanted = ", ".join(hints)
+                raise RowError(place, next(iter(hints)), f"has too many parts: {len(value)}, at most ({wanted})")
+            yield place, dict(zip(hints, value, strict=False))
+        else:
+            yield place, {next(iter(hints)): value}
+
+
+def check_pairs(examples: Sequence[Example], predictions: Sequence[Prediction]) -> None:
+    """One prediction for each example, or a `DataError`."""
+    if len(examples) != len(predictions):
+        raise DataError(f"{len(examples)} examples but {len(predictions)} predictions: expected one each.")

@@ -1,0 +1,98 @@
+"""Text classification: one class, several classes, or a number, for a text or a pair of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..data.columns import resolve
+from ..data.labels import Labels, infer
+from ..errors import DataError, RowError
+from ..metrics import classification
+from .base import Example, Examples, Prediction, Reading
+from .reading import collect, text_cell
+
+HINTS = {
+    "text": ("text", "sentence", "sentence1", "text_a", "review", "message", "content", "body", "question", "document"),
+    "pair": ("pair", "text_pair", "sentence2", "text_b", "hypothesis"),
+    "label": ("label", "labels", "label_ids", "class", "category", "target", "score", "sentiment", "intent", "tag", "y"),
+}
+
+
+@dataclass(frozen=True)
+class TextClassification:
+    """Which label a text has. The kind (single, multi, regression) is read off the labels of the training rows."""
+
+    name: str = "text-classification"
+    summary: str = "one label, several labels or a number for a text or a pair of texts"
+    primary_metric: str = "f1"
+    greater_is_better: bool = True
+    roles: tuple[str, ...] = ("text", "pair", "label")
+    optional: tuple[str, ...] = ("pair",)
+
+    def examples(self, dataset: Any, reading: Reading) -> Examples:
+        """The rows as texts with the user's label names; rows without a label are left out and counted."""
+        optional = self.optional if reading.need_labels else (*self.optional, "label")
+        columns = resolve(
+            dataset.columns, roles=self.roles, optional=optional, hints=HINTS, given=reading.columns, task=self.name
+        )
+        labelled = "label" in columns
+        labels = reading.labels or (_labels(dataset, columns["label"], reading) if labelled else None)
+
+        def read(row: int | str, values: Mapping[str, Any]) -> Example | str:
+            text = text_cell(values.get(columns["text"]), row, columns["text"])
+            pair = text_cell(values.get(columns["pair"]), row, columns["pair"]) if "pair" in columns else None
+            label = _label(labels, values.get(columns["label"]), row, columns["label"]) if labelled and labels else None
+            if label is None and reading.need_labels:
+                return "no label"
+            return Example(row, text, pair=pair, label=label)
+
+        kind = labels.kind if labels else ""
+        return collect(dataset, read, labels=labels, kind=kind, bad_rows=reading.bad_rows)
+
+    def inputs(self, values: Sequence[Any]) -> list[Example]:
+        """Texts, (text, pair) tuples, or mappings with the roles' or the usual columns' names."""
+        return [_input(place, value) for place, value in enumerate(values)]
+
+    def score(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Accuracy, F1 …; micro and macro F1 for several labels; Pearson and Spearman for numbers."""
+        if not predictions:
+            return {}
+        if predictions[0].value is not None:
+            gold = [float(example.label) for example in examples]  # type: ignore[arg-type]
+            return classification.regression(gold, [float(p.value or 0.0) for p in predictions])
+        names = list(predictions[0].scores or {})
+        if predictions[0].labels is not None:
+            sets = [example.label if isinstance(example.label, tuple) else () for example in examples]
+            scores = [[(p.scores or {})[name] for name in names] for p in predictions]
+            return classification.multi(sets, [p.labels or () for p in predictions], scores, names)
+        return classification.single([str(e.label) for e in examples], [str(p.label) for p in predictions], names)
+
+
+def _labels(dataset: Any, column: str, reading: Reading) -> Labels:
+    values = dataset.column(column)
+    return infer(values, declared=dataset.declared.get(column), untyped=dataset.untyped, kind=reading.label_kind)
+
+
+def _label(labels: Labels, value: Any, row: int | str, column: str) -> str | tuple[str, ...] | float | None:
+    try:
+        return labels.read(value)
+    except ValueError as error:
+        raise RowError(row, column, str(error)) from error
+
+
+def _input(place: int, value: Any) -> Example:
+    if isinstance(value, Mapping):
+        found = {role: value[name] for role, names in HINTS.items() for name in reversed(names) if name in value}
+        if "text" not in found:
+            raise DataError(f"input {place} has no text: its keys are {', '.join(map(str, value))}")
+        return Example(place, text_cell(found["text"], place, "text"), pair=found.get("pair"))
+    if isinstance(value, tuple | list):
+        if len(value) != 2:
+            raise DataError(f"input {place} has {len(value)} parts: a text, or a pair of texts, was expected")
+        return Example(place, text_cell(value[0], place, "text"), pair=text_cell(value[1], place, "pair"))
+    return Example(place, text_cell(value, place, "text"))
+
+
+TASK = TextClassification()

@@ -1,0 +1,69 @@
+"""What the native verbs choose where the user names nothing: from the size of the model and of the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SMALL_MODEL = 60_000_000  # trained parameters; below it a model takes, and needs, larger steps
+ROWS_A_CLASS = 60  # fewer rows a class than this leave a new head short of updates at three epochs
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Training arguments that were chosen, and the sentence that says why. patience None: no early stopping."""
+
+    arguments: Mapping[str, Any]
+    patience: int | None
+    why: str
+
+
+def choose(
+    *, task: str, rows: int, classes: int, parameters: int, adapter: bool, scratch: bool, validated: bool, batch: int
+) -> Choice:
+    """Learning rate, warm-up, epochs and early stopping.
+
+    rows: training examples. classes: labels (1 for numbers). parameters: of the whole model. batch: rows a step.
+    """
+    rate = _learning_rate(parameters, adapter=adapter, scratch=scratch)
+    epochs = _epochs(task, rows, classes, batch, scratch=scratch)
+    arguments: dict[str, Any] = {
+        "learning_rate": rate,
+        "num_train_epochs": epochs,
+        "warmup_steps": 0.1,  # below 1: a share of all steps
+        "weight_decay": 0.01,
+        "lr_scheduler_type": "linear",
+    }
+    patience = None
+    if validated:
+        patience = 3
+        arguments |= {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True, "save_total_limit": 1}
+    size = f"{parameters / 1e6:.0f}M parameters" + (" under an adapter" if adapter else ", new" if scratch else "")
+    why = (
+        f"learning rate {rate:g}, {epochs} epochs with 10% warm-up, for {rows} rows"
+        + (f" of {classes} classes" if classes > 1 else "")
+        + f" and {size}"
+        + (f"; training stops after {patience} epochs without progress on validation" if patience else "")
+    )
+    return Choice(arguments, patience, why)
+
+
+def _learning_rate(parameters: int, *, adapter: bool, scratch: bool) -> float:
+    if scratch:
+        return 1e-3
+    if adapter:
+        return 5e-4 if parameters < SMALL_MODEL else 2e-4
+    return 2e-4 if parameters < SMALL_MODEL else 5e-5 if parameters < 200_000_000 else 2e-5
+
+
+def _epochs(task: str, rows: int, classes: int, batch: int, *, scratch: bool) -> int:
+    """Enough steps for every class, within 3 to 20 passes; one long text is no small data set, so scratch has its own."""
+    if scratch:
+        return max(3, min(200, math.ceil(3000 * batch / max(rows, 1))))
+    wanted_steps = 1000 if task != "text-classification" else max(1000, 40 * classes)
+    epochs = math.ceil(wanted_steps * batch / max(rows, 1))
+    if classes > 1 and rows / classes < ROWS_A_CLASS:
+        epochs = max(epochs, 10)
+    return max(3, min(20, epochs))

@@ -1,0 +1,209 @@
+"""The steps of a training run, in order: encode, load, wrap, train, evaluate, save."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import EarlyStoppingCallback
+
+from ..config import Hooks, Settings
+from ..data.cache import FeatureCache
+from ..errors import ConfigError, OutOfMemory
+from ..folder import RunFolder
+from ..tasks.base import Examples, Task
+from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, session
+from .callbacks import FolderEvents
+from .recipe import Encoding, Recipe
+from .trainer import Trainer
+
+Fitted = tuple[Any, Encoding, tuple[Mapping[str, Any], ...], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training run was asked for; each step below takes from it."""
+
+    task: Task
+    recipe: Recipe
+    splits: Mapping[str, Examples]
+    settings: Settings
+    folder: RunFolder
+    hooks: Hooks
+
+
+def fit(job: Job) -> Fitted:
+    """(model in eval mode, encoding, log history, arguments that were chosen); saved where the run has a folder.
+
+    Raises:
+        Diverged, OutOfMemory: training cannot go on.
+    """
+    from transformers import set_seed
+
+    settings = job.settings
+    set_seed(settings.seed)
+    resume = checkpoints.resolve(settings.checkpoint, settings.output_dir)
+    half = bool(settings.training.get("fp16") or settings.training.get("bf16"))
+    opened = session.open_session(
+        job.task.name, settings, job.hooks, job.splits["train"], job.folder, pad_to=8 if half else None
+    )
+    encoding = replace(opened.encoding, generation=_generation(settings))
+    data = _features(job, encoding)
+    model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
+    model = _adapted(job, model, fresh)
+    teacher = _teacher(job, model, encoding)
+    choice = _choice(job, model)
+    if choice.why:
+        job.folder.note(choice.why)
+    with arguments.workspace(settings.output_dir) as directory:
+        trainer = _trainer(job, model, encoding, data, str(directory), choice, teacher)
+        _train(trainer, resume, settings)
+        if "validation" in data:
+            trainer.evaluate()
+        if settings.output_dir and trainer.args.should_save:
+            trainer.save_model()
+            trainer.save_state()
+    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), choice.arguments
+
+
+def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
+    """Train, and tell a lack of memory from other errors."""
+    try:
+        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    except (MemoryError, RuntimeError) as error:
+        told = str(error).lower()
+        if isinstance(error, MemoryError) or "out of memory" in told or "can't allocate memory" in told:
+            raise OutOfMemory(_memory(settings)) from error
+        raise
+
+
+def _trainer(
+    job: Job, model: Any, encoding: Encoding, data: Mapping[str, Any], directory: str, choice: defaults.Choice,
+    teacher: distillation.Teacher | None,
+) -> Trainer:
+    named = dict(job.settings.training)
+    chosen, patience = _stopping(job, choice, named)
+    args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
+    callbacks = [FolderEvents(job.folder), *job.hooks.callbacks]
+    if patience is not None:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
+    train = job.splits["train"]
+    return Trainer(
+        model=model,
+        args=args,
+        train_dataset=data["train"],
+        eval_dataset=data.get("validation"),
+        processing_class=encoding.tokenizer,
+        data_collator=job.recipe.collate(encoding),
+        compute_metrics=job.hooks.metrics,
+        compute_loss_func=job.hooks.loss,
+        optimizers=job.hooks.optimizers,
+        callbacks=callbacks,
+        encoding=encoding,
+        recipe=job.recipe,
+        task=job.task,
+        eval_examples=job.splits.get("validation"),
+        folder=job.folder,
+        row_ids=[example.id for example in train],
+        teacher=teacher,
+    )
+
+
+def _stopping(job: Job, choice: defaults.Choice, named: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
+    """The training arguments below the user's, and the patience of early stopping (None: none)."""
+    chosen, wanted = dict(choice.arguments), job.settings.early_stopping
+    patience = choice.patience if wanted is None else (None if wanted is False else int(wanted))
+    if wanted not in (None, False):
+        if "validation" not in job.splits:
+            raise ConfigError("early_stopping", wanted, "validation rows to watch: set validation=")
+        chosen |= {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
+    if wanted is False or named.get("eval_strategy") == "no":
+        patience = None
+    strategy = named.get("eval_strategy", chosen.get("eval_strategy"))
+    if strategy is not None and chosen.get("load_best_model_at_end") and "save_strategy" not in named:
+        chosen |= {"eval_strategy": strategy, "save_strategy": strategy}  # the best model must have been saved
+    if named.get("load_best_model_at_end", chosen.get("load_best_model_at_end")) and job.hooks.metrics is None:
+        chosen |= {"metric_for_best_model": job.task.primary_metric, "greater_is_better": job.task.greater_is_better}
+        if "metric_for_best_model" in named:
+            del chosen["greater_is_better"]
+    return chosen, patience
+
+
+def _generation(settings: Settings) -> dict[str, Any]:
+    named = {
+        "max_new_tokens": settings.training.get("generation_max_length"),
+        "num_beams": settings.training.get("generation_num_beams"),
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _features(job: Job, encoding: Encoding) -> dict[str, Any]:
+    settings, folder = job.settings, job.folder
+    cache = FeatureCache() if settings.cache else None
+    processes = os.cpu_count() or 1 if settings.tokenizers is True else int(settings.tokenizers or 0)
+    workers = features.Workers(settings.tokenizebatch, processes)
+    made = {}
+    for name in ("train", "validation"):
+        if name in job.splits:
+            made[name] = features.build(
+                job.splits[name],
+                job.recipe,
+                encoding,
+                gold=True,
+                cache=cache,
+                workers=workers,
+                on_rows=lambda done, total: folder.event("features", done=done, total=total),
+            )
+    return made
+
+
+def _adapted(job: Job, model: Any, fresh: tuple[str, ...]) -> Any:
+    task, settings, hooks = job.task, job.settings, job.hooks
+    config = adapters.lora_config(task.name, hooks.lora if hooks.lora is not None else settings.lora)
+    if config is None:
+        return model
+    if hasattr(model, "adapt"):  # a model of several parts adapts each of them
+        return model.adapt(config)
+    head = heads.head_modules(model) if adapters.task_type(task.name) in adapters.HEADED else {}
+    return adapters.wrap(model, config, head=tuple(head), fresh=fresh)
+
+
+def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher | None:
+    task, settings, hooks = job.task, job.settings, job.hooks
+    given = hooks.teacher if hooks.teacher is not None else settings.teacher
+    if not given:
+        return None
+    temperature, alpha = distillation.check(task.name, settings.distillation)
+    opened = session.open_base(given, task.name, settings.model_args)
+    taught, _ = heads.load(opened, job.recipe.auto, None, classifies_text=task.name == "text-classification")
+    distillation.check_teacher(taught, model, encoding)
+    return distillation.Teacher(taught, temperature, alpha)
+
+
+def _choice(job: Job, model: Any) -> defaults.Choice:
+    task, splits, settings = job.task, job.splits, job.settings
+    if settings.defaults != "tuned":
+        return defaults.Choice({}, None, "")
+    labels = splits["train"].labels
+    return defaults.choose(
+        task=task.name,
+        rows=len(splits["train"]),
+        classes=len(labels.names) if labels else 1,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        adapter=hasattr(model, "peft_config"),
+        scratch=settings.from_scratch is not None,
+        validated="validation" in splits,
+        batch=int(settings.training.get("per_device_train_batch_size", 8))
+        * int(settings.training.get("gradient_accumulation_steps", 1)),
+    )
+
+
+def _memory(settings: Settings) -> str:
+    batch = settings.training.get("per_device_train_batch_size", 8)
+    return (
+        f"memory ran out at batch size {batch}: halve per_device_train_batch_size and double "
+        "gradient_accumulation_steps (the result stays the same), or set maxlength lower"
+    )

@@ -1,0 +1,126 @@
+"""Opening a session: the base, its tokenizer and the encoding, before any row is tokenized."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from ..config import Hooks, Settings
+from ..data.labels import Labels
+from ..errors import ConfigError
+from ..folder import RunFolder
+from ..tasks.base import Example, Examples
+from . import adapters, heads, quantization, scratch
+from .bases import Base, open_base
+from .recipe import Encoding, Recipe
+
+ENDLESS = int(1e30)  # how tokenizers say that they know no limit
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A base with its encoding; the weights are read by `load_model`."""
+
+    base: Base
+    encoding: Encoding
+
+
+def open_session(
+    task: str, settings: Settings, hooks: Hooks, train: Examples, folder: RunFolder, *, pad_to: int | None
+) -> Opened:
+    """The base of `settings` (or of `hooks`, where live objects were given) and how its tokenizer reads the data."""
+    if settings.from_scratch is not None:
+        base = from_scratch(task, settings, hooks, train)
+    else:
+        given = hooks.base if hooks.base is not None else settings.base
+        base = open_base(given, task, settings.model_args)
+    set_pad_token(base.tokenizer, base.name)
+    labels = train.labels
+    if labels is not None:
+        labels, _ = heads.aligned(labels, base.config)
+    encoding = Encoding(
+        tokenizer=base.tokenizer,
+        labels=labels,
+        kind=train.kind,
+        maxlength=max_length(settings.maxlength, base, folder),
+        stride=settings.stride,
+        prefix=settings.prefix or "",
+        merge=settings.merge,
+        seed=settings.seed,
+        pad_to=pad_to,
+    )
+    return Opened(base, encoding)
+
+
+def from_scratch(task: str, settings: Settings, hooks: Hooks, train: Sequence[Example]) -> Base:
+    """A tokenizer trained on the training text (unless one is given), and the configuration of a new model."""
+    size = str(settings.from_scratch)
+    tokenizer = hooks.tokenizer or scratch.tokenizer(scratch.corpus(train), size)
+    return Base(size, scratch.config(size, task, tokenizer), tokenizer)
+
+
+def load_model(task: str, recipe: Recipe, opened: Opened, settings: Settings, hooks: Hooks) -> tuple[Any, tuple[str, ...]]:
+    """The model to train, with the right head; and the names of its modules that start anew."""
+    base, labels = opened.base, opened.encoding.labels
+    quantized = quantization.for_this_machine(hooks.quantize if hooks.quantize is not None else settings.quantize)
+    wants_adapter = bool(hooks.lora if hooks.lora is not None else settings.lora)
+    dtype = None if wants_adapter or base.adapter or quantized is not None else torch.float32  # master weights
+    if base.path is None and base.model is None:
+        return scratch.model(base.name, task, base.tokenizer, labels), ()
+    model, fresh = heads.load(
+        base, recipe.auto, labels, classifies_text=task == "text-classification", quantization=quantized, dtype=dtype
+    )
+    if base.adapter is not None:
+        model, fresh = adapters.reopen(model, base.adapter, trainable=True), ()
+    set_pad_id(model, base.tokenizer)
+    return model, fresh
+
+
+def set_pad_token(tokenizer: Any, name: str) -> None:
+    """Pad with the end-of-sequence token where the tokenizer has no pad token.
+
+    Raises:
+        ConfigError: it has neither.
+    """
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise ConfigError("base", name, "a tokenizer with a pad token or an end-of-sequence token")
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def set_pad_id(model: Any, tokenizer: Any) -> None:
+    """The configuration's pad id is the tokenizer's, where it has none; an eos list (Llama 3) is never copied."""
+    config = getattr(model, "config", None)
+    if config is not None and getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = tokenizer.pad_token_id
+
+
+def max_length(wanted: int | None, base: Base, folder: RunFolder) -> int:
+    """Tokens of a feature: what was asked for, at most what the tokenizer and the model's positions take."""
+    limits = [base.tokenizer.model_max_length, positions(base.config)]
+    known = [int(limit) for limit in limits if limit is not None and limit < ENDLESS]
+    limit = min(known) if known else None
+    if wanted is not None and limit is not None and wanted > limit:
+        folder.note(f"maxlength {wanted} is more than {base.name} reads: {limit} is used")
+    chosen = [value for value in (wanted, limit) if value is not None]
+    return min(chosen) if chosen else ENDLESS
+
+
+def positions(config: Any) -> int | None:
+    """Positions a model can tell apart, or None where it has no such limit (T5)."""
+    count = getattr(config, "max_position_embeddings", None)
+    if not isinstance(count, int) or count <= 0:
+        return None
+    if getattr(config, "model_type", "") in OFFSET_POSITIONS:  # their positions start after the pad id
+        return count - (config.pad_token_id or 0) - 1
+    return count
+
+
+def with_gold_limits(encoding: Encoding, **generation: Any) -> Encoding:
+    """`encoding` with arguments of `generate` that were named; None leaves one as it was."""
+    named = {key: value for key, value in generation.items() if value is not None}
+    return replace(encoding, generation={**encoding.generation, **named})

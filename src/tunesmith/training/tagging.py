@@ -1,0 +1,314 @@
+"""Token classification: a tag a word (BIO or any other), or labelled spans of characters.
+
+A unit is what gets one tag: a word of the example; a word of the text, where a model of words reads plain text; a
+token, where the data have spans of characters. A unit's first token carries its label, the others -100. A text longer
+than `maxlength` becomes overlapping chunks; each unit is trained and predicted once, in the chunk that shows most of
+its surroundings.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, DataError
+from ..metrics.tagging import entities, is_prefixed
+from ..tasks.base import Example, Prediction, Span
+from .batching import IGNORED, TokenCrossEntropy, forward, named, need_offsets, overlap, pad
+from .recipe import Batch, Encoding, Feature, Loss, Recipe, Row
+
+OUTSIDE = "O"
+IDEOGRAPH = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"  # written without spaces: a word each
+CHUNK = re.compile(rf"{IDEOGRAPH}|(?:(?!{IDEOGRAPH})\S)+")
+
+Ranges = list[tuple[int, int]]
+Integers = NDArray[np.int64]
+
+
+class Unit(NamedTuple):
+    """A predicted unit: its place among the example's units, tag, the tag's probability, and characters."""
+
+    place: int
+    tag: str
+    score: float
+    start: int
+    end: int
+
+
+def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[Feature]:
+    """One feature a chunk. Beside the model's inputs and `example`, lists as long as `input_ids`:
+
+    units: the unit that this token decides, else -1. starts, ends: that unit's characters in the example's text.
+    `misaligned` (an example's first feature) counts spans whose borders are no token borders: the tokens that they
+    touch are labelled; and spans that overlap one before them: those are not labelled.
+
+    Raises:
+        ConfigError: a slow tokenizer, or a `maxlength` without room for a token.
+        DataError: a label that is not in the label set.
+    """
+    if not examples:
+        return []
+    need_offsets(encoding, "token classification")
+    tokenizer = encoding.tokenizer
+    room = encoding.maxlength - tokenizer.num_special_tokens_to_add(pair=False)
+    if room < 1:
+        raise ConfigError("maxlength", encoding.maxlength, f"at least {encoding.maxlength - room + 1}")
+    stride = overlap(encoding, room)
+    words = [word_ranges(example, encoding.kind) for example in examples]
+    encoded = tokenizer(
+        [text for text, _ in words],
+        truncation=True,
+        max_length=encoding.maxlength,
+        stride=stride,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    owners: list[int] = encoded.pop("overflow_to_sample_mapping")
+    offsets: list[Ranges] = encoded.pop("offset_mapping")
+    features: list[Feature] = [
+        {**{key: encoded[key][place] for key in encoded}, "example": owner} for place, owner in enumerate(owners)
+    ]
+    content = [np.flatnonzero([part is not None for part in encoded.sequence_ids(i)]) for i in range(len(owners))]
+    for own in _grouped(owners):
+        place = owners[own[0]]
+        chunks = [(features[i], content[i]) for i in own]
+        tokens = [offsets[i][j] for k, i in enumerate(own) for j in content[i][stride if k else 0 :]]
+        _label(chunks, examples[place], words[place], tokens, encoding, gold=gold, stride=stride)
+    return features
+
+
+def word_ranges(example: Example, kind: str) -> tuple[str, Ranges | None]:
+    """The text to tokenize, and where its words lie in it; None where each token is a unit of its own.
+
+    An example's words are looked for in its text; where they do not follow one another there, or there is no text, the
+    text is the words joined by spaces.
+    """
+    if example.tokens is None:
+        return example.text, split_words(example.text) if kind == "tags" else None
+    joined = " ".join(example.tokens)
+    text = example.text or joined
+    ranges: Ranges = []
+    end = 0
+    for word in example.tokens:
+        start = text.find(word, end)
+        if start < 0 or text[end:start].strip():
+            return (joined, []) if text == joined else word_ranges(Example(example.id, tokens=example.tokens), kind)
+        end = start + len(word)
+        ranges.append((start, end))
+    return text, ranges
+
+
+def split_words(text: str) -> Ranges:
+    """Words of plain text: split at white space, punctuation and symbols at a word's ends taken off, one by one."""
+    ranges: Ranges = []
+    for match in CHUNK.finditer(text):
+        start, end = match.span()
+        first, last = start, end
+        while first < end and _is_mark(text[first]):
+            first += 1
+        while last > first and _is_mark(text[last - 1]):
+            last -= 1
+        ranges += [(i, i + 1) for i in range(start, first)]
+        ranges += [(first, last)] if last > first else []
+        ranges += [(i, i + 1) for i in range(last, end)]
+    return ranges
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS"
+
+
+def _grouped(owners: Sequence[int]) -> list[list[int]]:
+    """Places of the features of each example; an example's features follow one another."""
+    groups: list[list[int]] = []
+    for place, owner in enumerate(owners):
+        if place and owners[place - 1] == owner:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return groups
+
+
+def _label(
+    chunks: list[tuple[Feature, Integers]],
+    example: Example,
+    words: tuple[str, Ranges | None],
+    tokens: Ranges,
+    encoding: Encoding,
+    *,
+    gold: bool,
+    stride: int,
+) -> None:
+    """Write `units`, `starts`, `ends` and, with gold, `labels` into the chunks of one example."""
+    text, ranges = words
+    if ranges is None:  # tokens of one character's bytes have equal offsets: one unit
+        ranges = [token for token in dict.fromkeys(_trimmed(text, token) for token in tokens) if token[0] < token[1]]
+    limits = np.asarray(ranges, dtype=np.int64).reshape(-1, 2)
+    deciding = _deciding(_units(text, tokens, limits), [len(content) for _, content in chunks], stride)
+    labels: Integers | None = None
+    if gold:
+        labels, misaligned = _gold(example, ranges, text, encoding)
+        chunks[0][0]["misaligned"] = misaligned
+    for (feature, content), units in zip(chunks, deciding, strict=True):
+        whole = np.full(len(feature["input_ids"]), -1, dtype=np.int64)
+        whole[content] = units
+        chosen = whole >= 0
+        feature["units"] = whole.tolist()
+        for name, values in (("starts", limits[:, 0]), ("ends", limits[:, 1])):
+            feature[name] = _spread(values, whole, chosen, 0)
+        if labels is not None:
+            feature["labels"] = _spread(labels, whole, chosen, IGNORED)
+
+
+def _spread(values: Integers, units: Integers, chosen: NDArray[np.bool_], other: int) -> list[int]:
+    spread = np.full(len(units), other, dtype=np.int64)
+    spread[chosen] = values[units[chosen]]
+    return list(spread.tolist())
+
+
+def _trimmed(text: str, token: tuple[int, int]) -> tuple[int, int]:
+    """The token's characters without white space at its ends (byte-level tokenizers count the space before a word)."""
+    start, end = token
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))
+
+
+def _units(text: str, tokens: Ranges, limits: Integers) -> Integers:
+    """For each token the unit that it begins, else -1: (tokens,)."""
+    places = np.asarray([_trimmed(text, token) for token in tokens], dtype=np.int64).reshape(-1, 2)
+    if not len(limits) or not len(places):
+        return np.full(len(places), -1, dtype=np.int64)
+    unit = np.searchsorted(limits[:, 1], places[:, 0], side="right")
+    inside = (unit < len(limits)) & (places[:, 1] > places[:, 0])
+    unit = np.where(inside, unit, 0)
+    inside &= limits[unit, 0] < places[:, 1]
+    units = np.where(inside, unit, -1)
+    begins = np.zeros(len(units), dtype=bool)
+    begins[np.unique(units, return_index=True)[1]] = True
+    return np.where(begins, units, -1).astype(np.int64)
+
+
+def _deciding(units: Integers, sizes: Sequence[int], stride: int) -> list[Integers]:
+    """Each chunk's part of `units`, a unit left only in the chunk with most context on its shorter side.
+
+    The text's own start and end are no lack of context.
+    """
+    starts = np.concatenate([[0], np.cumsum(np.asarray(sizes[:-1], dtype=np.int64) - stride)]).astype(np.int64)
+    best = np.full(len(units), -1.0)
+    owner = np.zeros(len(units), dtype=np.int64)
+    for k, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        before = np.arange(size, dtype=np.float64) if k else np.full(size, np.inf)
+        after = np.arange(size, dtype=np.float64)[::-1] if k < len(sizes) - 1 else np.full(size, np.inf)
+        context = np.minimum(before, after)
+        here = slice(start, start + size)
+        better = context > best[here]
+        owner[here] = np.where(better, k, owner[here])
+        best[here] = np.where(better, context, best[here])
+    return [
+        np.where(owner[start : start + size] == k, units[start : start + size], -1)
+        for k, (start, size) in enumerate(zip(starts, sizes, strict=True))
+    ]
+
+
+def _gold(example: Example, ranges: Ranges, text: str, encoding: Encoding) -> tuple[Integers, int]:
+    """The label id of each unit, and the number of spans that are not held exactly."""
+    assert encoding.labels is not None
+    ids = {name: place for place, name in enumerate(encoding.labels.names)}
+    tags, misaligned = example.tags, 0
+    if tags is None:
+        tags, misaligned = span_tags(example.spans or (), ranges, text, ids)
+    unknown = next((tag for tag in tags if tag not in ids), None)
+    if unknown is not None:
+        raise DataError(f"row {example.id}: tag {unknown!r} is not in the label set ({', '.join(ids)}).")
+    return np.asarray([ids[tag] for tag in tags], dtype=np.int64), misaligned
+
+
+def span_tags(
+    spans: Sequence[Span], ranges: Ranges, text: str, known: Sequence[str] | dict[str, int]
+) -> tuple[tuple[str, ...], int]:
+    """Spans as one tag a unit (BIO; the bare label where the label set has no prefixes), and how many are not exact.
+
+    A unit belongs to the span that it touches; of overlapping spans the earlier, then the longer, is kept.
+    """
+    tags, misaligned = [OUTSIDE] * len(ranges), 0
+    limits = np.asarray(ranges, dtype=np.int64).reshape(-1, 2)
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        start, end = _trimmed(text, (span.start, span.end))
+        first = int(np.searchsorted(limits[:, 1], start, side="right"))
+        last = int(np.searchsorted(limits[:, 0], end, side="left"))
+        if last <= first or any(tag != OUTSIDE for tag in tags[first:last]):
+            misaligned += 1
+            continue
+        misaligned += (limits[first, 0], limits[last - 1, 1]) != (start, end)
+        tags[first] = _prefixed(span.label, "BI", known)
+        tags[first + 1 : last] = [_prefixed(span.label, "IB", known)] * (last - first - 1)
+    return tuple(tags), misaligned
+
+
+def _prefixed(label: str, prefixes: str, known: Sequence[str] | dict[str, int]) -> str:
+    return next((tag for tag in (*(f"{p}-{label}" for p in prefixes), label) if tag in known), f"{prefixes[0]}-{label}")
+
+
+def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
+    return lambda features: pad(features, encoding, extra={"labels": IGNORED})
+
+
+def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:
+    """scores: logits (batch, tokens, labels)."""
+    return {"scores": named(forward(model, batch, encoding), "logits")}
+
+
+def decode(
+    rows: list[Row], features: list[Feature], examples: Sequence[Example], encoding: Encoding
+) -> list[Prediction]:
+    """Spans in characters of the example's text, and one tag a word where the example has words.
+
+    Spans are read from tags as `metrics.tagging.entities` does (a stray I- is an entity); tags without prefixes make
+    neighbours of one label one span where the label set has O, and else (parts of speech) each unit a span of its own.
+    A span's score is the mean probability of its units' tags. A word without a token has the tag O.
+    """
+    assert encoding.labels is not None
+    names = encoding.labels.names
+    found: list[list[Unit]] = [[] for _ in examples]
+    for row, feature in zip(rows, features, strict=True):
+        chosen = np.flatnonzero(np.asarray(feature["units"]) >= 0)
+        logits = np.asarray(row["scores"], dtype=np.float64)[chosen]  # (units, labels)
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        best, scores = logits.argmax(axis=1), exponents.max(axis=1) / exponents.sum(axis=1)
+        for place, label, score in zip(chosen.tolist(), best.tolist(), scores.tolist(), strict=True):
+            unit = Unit(feature["units"][place], names[label], score, feature["starts"][place], feature["ends"][place])
+            found[feature["example"]].append(unit)
+    return [_prediction(example, units, names) for example, units in zip(examples, found, strict=True)]
+
+
+def _prediction(example: Example, units: list[Unit], names: Sequence[str]) -> Prediction:
+    by_place = {unit.place: unit for unit in units}
+    size = len(example.tokens) if example.tokens is not None else max(by_place, default=-1) + 1
+    tags = tuple(by_place[place].tag if place in by_place else OUTSIDE for place in range(size))
+    spans = []
+    for label, first, last in entities(tags, by_word=OUTSIDE not in names and not is_prefixed(names)):
+        inside = [by_place[place] for place in range(first, last)]
+        score = sum(unit.score for unit in inside) / len(inside)
+        spans.append(Span(label, inside[0].start, inside[-1].end, score))
+    return Prediction(id=example.id, spans=tuple(spans), tags=tags if example.tokens is not None else None)
+
+
+def _loss(encoding: Encoding) -> Loss:
+    return TokenCrossEntropy()
+
+
+RECIPE = Recipe(
+    auto="AutoModelForTokenClassification",
+    encode=encode,
+    collate=collate,
+    loss=_loss,
+    outputs=outputs,
+    decode=decode,
+    per_token=("scores",),
+)

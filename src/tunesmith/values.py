@@ -1,0 +1,134 @@
+"""The values that settings take: readers, which check one and give the form to keep, and how values are written down.
+
+A reader takes a value that is not None and raises ValueError when it cannot be used; `Argument` writes the message.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+# Keys whose values are never written, at any depth.
+SECRET = frozenset({"token", "hub_token", "hf_token", "use_auth_token", "api_key", "password", "secret"})
+_TOKEN = re.compile(r"^(hf|sk)[_-][A-Za-z0-9_-]{20,}$")
+
+
+def describe(value: Any) -> Any:
+    """What can be written down of a value: itself where it is plain, `<DataFrame of 40>` where it is an object."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, tuple) and value and hasattr(value[0], "config"):  # (model, tokenizer)
+        name = getattr(value[0].config, "_name_or_path", "")
+        return f"<{type(value[0]).__name__}{' of ' + name if name else ''}>"
+    size = f" of {len(value)}" if hasattr(value, "__len__") else ""
+    return f"<{type(value).__name__}{size}>"
+
+
+def read_data(value: Any) -> Any:
+    """A fraction, a path or a split name; anything else is data, which is passed beside and only described here."""
+    if isinstance(value, bool | int) or (isinstance(value, float) and not 0 < value < 1):
+        raise ValueError
+    return value if isinstance(value, float) else describe(value)
+
+
+def read_source(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        raise ValueError
+    return describe(value)
+
+
+def read_model(value: Any) -> Any:
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return tuple(value)
+    raise ValueError
+
+
+def read_columns(value: Any) -> Any:
+    names = dict(value) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list | tuple) else value
+    given = (*names, *names.values()) if isinstance(names, dict) else names if isinstance(names, tuple) else (names,)
+    if not given or not all(name is None or isinstance(name, str) for name in given):
+        raise ValueError
+    return names
+
+
+def read_switch(*words: object) -> Callable[[Any], Any]:
+    """One of `words`, a mapping (copied) or a live object."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str | bool | int | float) and not any(value is word or value == word for word in words):
+            raise ValueError
+        return dict(value) if isinstance(value, Mapping) else value
+
+    return read
+
+
+def read_count(*also: object) -> Callable[[Any], Any]:
+    """A whole number from 1, or one of `also`."""
+
+    def read(value: Any) -> Any:
+        if any(value is other for other in also):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError
+        return value
+
+    return read
+
+
+def read_checkpoint(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    raise ValueError
+
+
+def read_scratch(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        raise ValueError
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def read_distillation(value: Any) -> tuple[float, float]:
+    try:
+        temperature, alpha = (float(part) for part in value)
+    except TypeError as error:
+        raise ValueError from error
+    if not (temperature > 0 and 0 <= alpha <= 1):
+        raise ValueError
+    return temperature, alpha
+
+
+def read_mapping(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise ValueError
+
+
+def plain(value: Any) -> Any:
+    """`value` in JSON values: mappings without secrets, configuration objects as mappings, other objects described."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items() if key not in SECRET}
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    if isinstance(value, list | tuple) and not any(hasattr(each, "config") for each in value):
+        return [plain(each) for each in value]
+    if isinstance(value, str):
+        return "<token>" if _TOKEN.match(value) else str(value)
+    if isinstance(value, bool | None):
+        return value
+    if isinstance(value, Real):  # numpy's numbers too
+        return int(value) if isinstance(value, Integral) else float(value)
+    if type(value).__name__ == "dtype":
+        return str(value).removeprefix("torch.")
+    return plain(value.to_dict()) if hasattr(value, "to_dict") and not hasattr(value, "columns") else describe(value)

@@ -1,0 +1,58 @@
+"""Every test runs offline, with a home of its own, and without the user's tokens or caches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
+_scratch = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The environment is set before the first library is imported: they read it once."""
+    scratch = tempfile.mkdtemp(prefix="tunesmith-tests-")
+    config.stash[_scratch] = scratch
+    os.environ.update(
+        HF_HUB_OFFLINE="1",
+        HF_DATASETS_OFFLINE="1",
+        HF_HUB_DISABLE_TELEMETRY="1",
+        HF_HOME=str(Path(scratch, "hf")),
+        TOKENIZERS_PARALLELISM="false",
+        TUNESMITH_HOME=str(Path(scratch, "home")),
+    )
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "TUNESMITH_DATA"):
+        os.environ.pop(name, None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_scratch], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds the feature cache of another."""
+    monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Any:
+    """A connection that leaves the machine fails at once and says which test tool stopped it."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> Any:
+        outside = isinstance(address, tuple) and not str(address[0]).startswith(_LOCAL)
+        if outside and self.family != socket.AF_UNIX:
+            raise OSError(f"tests run offline: a connection to {address[0]} was refused by tests/conftest.py")
+        return connect(self, address)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", guarded)
+    yield
+    patch.undo()

@@ -55,19 +55,40 @@ def train(
     """
     live = {name: settings.get(name) for name in ("teacher", "lora", "quantize")}
     made = Settings.make(
-        train=train, base=base, task=task, validation=validation, test=test, output_dir=os.fspath(output_dir), **settings
+        train=train,
+        base=base,
+        task=task,
+        validation=validation,
+        test=test,
+        output_dir=os.fspath(output_dir),
+        **settings,
     )
     hooks = Hooks(metrics, tuple(callbacks), optimizers, loss, base=base, tokenizer=tokenizer, **live)
-    return fit(train, validation, test, made, hooks, listener)
+    return fit(train, validation, test, made, hooks, listener=listener)
 
 
-def fit(train: Any, validation: Any, test: Any, settings: Settings, hooks: Hooks, listener: Listener | None = None) -> Run:
-    """`train` with its settings made: data, splits, training, scores, files."""
+def fit(
+    train: Any,
+    validation: Any,
+    test: Any,
+    settings: Settings,
+    hooks: Hooks,
+    *,
+    listener: Listener | None = None,
+    rescore: bool = True,
+) -> Run:
+    """`train` with its settings made: data, splits, training, scores, files.
+
+    rescore: predict the held-out rows once more, for scores of the final model and for predictions.parquet; else the
+    last evaluation's scores stand.
+    """
     task: Task = tasks.get(settings.task)
     framework = frameworks.get(settings.framework)
     reason = framework.why_not(task.name)
     if reason:
-        raise UnsupportedTask(settings.framework, task.name, reason, [n for n in frameworks.names() if n != framework.name])
+        raise UnsupportedTask(
+            settings.framework, task.name, reason, [n for n in frameworks.names() if n != framework.name]
+        )
     splits = read_data(task, train, validation, test, settings)
     folder = RunFolder.create(settings.output_dir, listener)
     folder.write_text("config.yaml", settings.to_yaml())
@@ -76,7 +97,7 @@ def fit(train: Any, validation: Any, test: Any, settings: Settings, hooks: Hooks
         told = "".join(f"; {count} left out: {reason}" for reason, count in counts.items())
         folder.note(f"{name}: {len(examples)} rows{told}")
     model = framework.fit(task, splits, settings, folder, hooks)
-    scores, predictions = _scores(model, task, splits, hooks)
+    scores, predictions = _scores(model, task, splits, hooks) if rescore else (_logged(model), {})
     run = Run(task, model, folder, settings, scores)
     record.write(run, splits, predictions)
     return run
@@ -137,13 +158,22 @@ def _scores(
     for name in ("validation", "test"):
         if name in splits:
             scores[name], predictions[name] = scoring.score(model, task, splits[name])
-    if hooks.metrics is not None and "validation" in scores:  # the user's own, as the last evaluation logged them
-        logged = next((entry for entry in reversed(model.history) if "eval_loss" in entry), {})
-        scores["validation"] |= {key.removeprefix("eval_"): value for key, value in logged.items() if key.startswith("eval_")}
+    if hooks.metrics is not None and "validation" in scores:
+        scores["validation"] |= _logged(model).get("validation", {})
     return scores, predictions
 
 
-def load(folder: str | os.PathLike[str], *, task: str | None = None, model_args: Mapping[str, Any] | None = None) -> Run:
+def _logged(model: Any) -> dict[str, dict[str, float]]:
+    """The scores of the last evaluation that training logged, the user's own metrics among them."""
+    last = next((entry for entry in reversed(model.history) if "eval_loss" in entry), None)
+    if last is None:
+        return {}
+    return {"validation": {key[5:]: value for key, value in last.items() if key.startswith("eval_")}}
+
+
+def load(
+    folder: str | os.PathLike[str], *, task: str | None = None, model_args: Mapping[str, Any] | None = None
+) -> Run:
     """A trained model from the folder of a run, or of any other tool that writes models of transformers.
 
     Raises:
@@ -157,7 +187,9 @@ def load(folder: str | os.PathLike[str], *, task: str | None = None, model_args:
     settings = Settings.from_yaml(config) if config.is_file() else Settings(task=model.task)
     scores = path / "metrics.json"
     opened = RunFolder(path)
-    return Run(tasks.get(model.task), model, opened, settings, opened.read_json("metrics.json") if scores.is_file() else {})
+    return Run(
+        tasks.get(model.task), model, opened, settings, opened.read_json("metrics.json") if scores.is_file() else {}
+    )
 
 
 def predict(run: Run | str | os.PathLike[str], inputs: Sequence[Any]) -> list[Prediction]:

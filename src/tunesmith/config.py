@@ -30,12 +30,17 @@ from .values import (
 
 @dataclass(frozen=True)
 class Hooks:
-    """The live objects of a run, which no file can hold."""
+    """The live objects of a run, which no file can hold; the last five win over the setting of the same name."""
 
     metrics: Callable[[Any], Mapping[str, float]] | None = None
     callbacks: Sequence[Any] = ()
     optimizers: tuple[Any, Any] = (None, None)
     loss: Callable[..., Any] | None = None
+    base: Any = None
+    tokenizer: Any = None
+    teacher: Any = None
+    lora: Any = None
+    quantize: Any = None
 
 
 def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group: str = "Model", **more: Any) -> Any:
@@ -180,6 +185,13 @@ class Settings:
         group="Run",
         read=read_count(False),
         expected="a number of evaluations from 1, or false",
+    )
+    defaults: str = setting(
+        "tuned",
+        "Arguments that are not named: tuned to model and data, or transformers' own.",
+        kind="choice",
+        group="Run",
+        choices=("tuned", "transformers"),
     )
     output_dir: str = setting("", "Folder of the run; empty writes nothing.", group="Run")
     seed: int = setting(42, "Seed of every random choice.", type="int", group="Run", lowest=0)

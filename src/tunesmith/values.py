@@ -26,8 +26,10 @@ def describe(value: Any) -> Any:
     if isinstance(value, tuple) and value and hasattr(value[0], "config"):  # (model, tokenizer)
         name = getattr(value[0].config, "_name_or_path", "")
         return f"<{type(value[0]).__name__}{' of ' + name if name else ''}>"
-    size = f" of {len(value)}" if hasattr(value, "__len__") else ""
-    return f"<{type(value).__name__}{size}>"
+    try:
+        return f"<{type(value).__name__} of {len(value)}>"
+    except TypeError:  # a stream
+        return f"<{type(value).__name__}>"
 
 
 def read_data(value: Any) -> Any:

@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises: ConfigError, in the place of argparse's exit."""
-        raise _usage(f"{message}. See `{self.prog} --help`.")
+        raise usage_error(f"{message}. See `{self.prog} --help`.")
 
     def read(self, argv: Sequence[str], known: Iterable[str] = ()) -> argparse.Namespace:
         """`parse_args`, with the nearest flag named for one that is unknown.
@@ -42,7 +42,8 @@ class Parser(argparse.ArgumentParser):
         return self.parse_args(argv)
 
 
-def _usage(message: str) -> ConfigError:
+def usage_error(message: str) -> ConfigError:
+    """A `ConfigError` with a message of its own."""
     error = ConfigError("", None, "")
     error.args = (message,)
     return error
@@ -140,7 +141,7 @@ def _free(text: str, types: set[str]) -> Any:
         try:
             return json.loads(text)
         except ValueError as error:
-            raise _usage(f"{text!r} is no JSON: {error}.") from error
+            raise usage_error(f"{text!r} is no JSON: {error}.") from error
     if "bool" in types and text.lower() in ("true", "false", "yes", "no", "on", "off"):
         return _WORDS[text.lower()]
     if types & {"int", "float"} and not isinstance(_number(text), str):

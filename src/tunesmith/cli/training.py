@@ -7,7 +7,7 @@ from typing import Any
 
 from ..config import arguments, read_yaml, settings
 from ..training_arguments import Argument
-from . import flags, tables
+from . import flags, progress, quiet, tables
 
 _ABOUT = """usage: tunesmith train FILE [--flag value ...]
        tunesmith train --config run.yaml [FILE] [--flag value ...]
@@ -28,16 +28,16 @@ def train(argv: Sequence[str]) -> int:
         print(explain())
         return 0
     source, given, as_json = read(argv)
-    from . import progress, quiet
-
     quiet.hush()
     with progress.watch() as listener:
         from .. import api
 
         run = api.train(source, listener=listener, **given)
-    print(tables.scores_json(run.metrics) if as_json else tables.scores(run.metrics))
-    if run.folder and not as_json:
-        print(f"\nmodel and scores: {run.folder}\npredict with:     tunesmith predict {run.folder} 'a text'")
+    shown = tables.scores_json(run.metrics) if as_json else tables.scores(run.metrics)
+    print(shown)
+    folder = run.folder.path
+    if folder is not None and not as_json:
+        print(f"\nmodel and scores in {folder}; `tunesmith predict {folder} TEXT` predicts.")
     return 0
 
 
@@ -63,6 +63,8 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, Any], bool]:
         parser.error("FILE is missing: give the training data, or a run file that names it under 'train'")
     given.setdefault("output_dir", "model")
     given.setdefault("disable_tqdm", True)  # our own progress is drawn
+    if "logging_strategy" not in given:
+        given.setdefault("logging_steps", 0.01)  # a share of all steps: the progress moves a hundred times
     return source, given, as_json
 
 
@@ -79,5 +81,3 @@ def explain() -> str:
 
 def _flags() -> dict[str, Argument]:
     return {name: argument for name, argument in arguments().items() if name != "train"}
-
-

@@ -98,7 +98,7 @@ def _by_hint(role: str, columns: Sequence[str], names: Sequence[str]) -> str | N
             return name
         same = [column for column in columns if _folded(column) == _folded(name)]
         if len(same) > 1:
-            raise DataError(f"columns {_listed(same)} could each be the {role}: say which with columns={{{role!r}: …}}.")
+            raise DataError(f"columns {_listed(same)} could each be the {role}: say it with columns={{{role!r}: …}}.")
         if same:
             return same[0]
     return None

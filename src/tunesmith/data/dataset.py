@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -93,23 +92,24 @@ class Dataset:
             cells[name] = values
         return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
-    def _named(self, value: Any, names: tuple[str, ...], place: int, column: str) -> Any:
-        if isinstance(value, list):
-            return [self._named(part, names, place, column) for part in value]
-        if value is None or value == -1:  # -1 is how `ClassLabel` columns write 'no label'
-            return None
-        if not isinstance(value, int) or not 0 <= value < len(names):
-            reason = f"class id {value!r} is outside 0 … {len(names) - 1}, the ids of {', '.join(names[:12])}"
-            raise RowError(self._id(place), column, reason, source=self.name)
-        return names[value]
+    def _named(self, value: Any, names: Sequence[str], place: int, column: str) -> Any:
+        try:
+            return class_name(value, names)
+        except ValueError as error:
+            raise RowError(self._id(place), column, str(error), source=self.name) from error
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Rows without an end: iterated like a `Dataset`, no length. `source` starts a new pass over plain rows."""
+    """Rows without a known end: iterated like a `Dataset`, no length.
+
+    source: starts a pass over plain rows; a generator has only one. first: the rows read ahead, the same ones that
+    a pass begins with, for what must be known before training (columns, labels).
+    """
 
     source: Callable[[], Iterator[Row]]
     columns: tuple[str, ...]
+    first: tuple[Row, ...]
     name: str = "train"
     declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untyped: bool = False
@@ -118,8 +118,23 @@ class Stream:
         yield from enumerate(self.source())
 
     def head(self, count: int) -> list[tuple[int, Row]]:
-        """The first `count` rows, from a new pass."""
-        return list(islice(self, count))
+        """(row id, row) of the first `count` rows, at most those that were read ahead; takes nothing from a pass."""
+        return list(enumerate(self.first[:count]))
+
+
+def class_name(value: Any, names: Sequence[str]) -> Any:
+    """The name of a `ClassLabel` id, of each in a list; -1 is how such columns write 'no label'.
+
+    Raises:
+        ValueError: an id that has no name.
+    """
+    if isinstance(value, list):
+        return [class_name(part, names) for part in value]
+    if value is None or value == -1:
+        return None
+    if not isinstance(value, int) or not 0 <= value < len(names):
+        raise ValueError(f"class id {value!r} is outside 0 … {len(names) - 1}, the ids of {', '.join(names[:12])}")
+    return names[value]
 
 
 def without_nan(value: Any) -> Any:

@@ -97,7 +97,7 @@ class Labels:
             cells = [cells]
         if self.hot and not (cells and isinstance(cells[0], str)):
             if len(cells) != len(self.names):
-                raise ValueError(f"it holds {len(cells)} numbers; one 0 or 1 for each of {len(self.names)} labels is due")
+                raise ValueError(f"it holds {len(cells)} numbers; one for each of {len(self.names)} labels is expected")
             if not all(cell in (0, 1) for cell in cells):
                 raise ValueError(f"it holds {list(cells)!r}; only 0 and 1 are expected")
             return tuple(name for name, cell in zip(self.names, cells, strict=True) if cell)
@@ -109,7 +109,9 @@ class Labels:
 
 def is_missing(value: Any) -> bool:
     """None, NaN or blank text."""
-    return value is None or (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value.strip())
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def name_of(value: Any) -> str:

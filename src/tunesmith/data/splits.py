@@ -31,7 +31,7 @@ def hold_out(
         groups.setdefault(_hashable(key), []).append(place)
     rows = sum(map(len, groups.values()))
     if len(groups) < 2:
-        raise DataError(f"{rows} rows with {len(groups)} distinct keys cannot be split in two: at least two are needed.")
+        raise DataError(f"{rows} rows with {len(groups)} distinct keys cannot be split: at least two are needed.")
     target = min(max(round(rows * fraction), 1), rows - 1)
     labels = _strata(list(strata), rows) if strata is not None else [None] * rows
     held = _draw(list(groups.values()), labels, target, random.Random(seed))

@@ -40,7 +40,9 @@ def lock(run: Any, splits: Mapping[str, Examples]) -> dict[str, Any]:
         "settings": run.settings.to_dict(),
         "chosen": dict(run.framework_model.chosen),
         "seed": run.settings.seed,
-        "data": {name: {"fingerprint": split.fingerprint, "rows": [e.id for e in split]} for name, split in splits.items()},
+        "data": {
+            name: {"fingerprint": split.fingerprint, "rows": [e.id for e in split]} for name, split in splits.items()
+        },
         "tokenizer": tokenizer_hash(run.tokenizer),
         "base": {"name": run.settings.base, "revision": getattr(run.model.config, "_commit_hash", None)},
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -10,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Hooks, Settings
-from ..data.labels import Labels
-from ..errors import ArtifactError
-from ..folder import RunFolder, write_text
+from ..folder import RunFolder
 from ..tasks.base import Example, Examples, Prediction, Task
-from ..training import adapters, features, fitting, heads, predictor, session
-from ..training.bases import ADAPTER_FILE, open_base
+from ..training import adapters, features, fitting, heads, predictor, saved, session
+from ..training.bases import open_base
 from ..training.recipe import Encoding, Recipe
 from ..training_arguments import training_arguments
 
@@ -28,7 +25,6 @@ RECIPES = {
     "language-modeling": "language:MODELING",
     "token-detection": "detection:DETECTION",
 }
-ENCODING_FILE = "tunesmith.json"  # what a saved model needs, beside its weights, to read text as it was trained to
 
 
 def recipe_of(task: str) -> Recipe:
@@ -86,7 +82,7 @@ class TransformersModel:
         folder.mkdir(parents=True, exist_ok=True)
         self.module.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        write_encoding(folder, self.task, self.encoding)
+        saved.write(folder, self.task, self.module, self.encoding)
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,9 @@ class TransformersFramework:
         """Every training argument with its default."""
         return {name: argument.default for name, argument in training_arguments().items()}
 
-    def prepare(self, task: Task, splits: Mapping[str, Examples], *, settings: Settings, hooks: Hooks) -> dict[str, Any]:
+    def prepare(
+        self, task: Task, splits: Mapping[str, Examples], *, settings: Settings, hooks: Hooks
+    ) -> dict[str, Any]:
         """Token features of each split, as `datasets.Dataset`s."""
         recipe = recipe_of(task.name)
         opened = session.open_session(task.name, settings, hooks, splits["train"], RunFolder(), pad_to=None)
@@ -122,14 +120,16 @@ class TransformersFramework:
         )
         return TransformersModel(task.name, module, encoding, history, chosen)
 
-    def load(self, task: str | None, folder: str | Path, model_args: Mapping[str, Any] | None = None) -> TransformersModel:
+    def load(
+        self, task: str | None, folder: str | Path, model_args: Mapping[str, Any] | None = None
+    ) -> TransformersModel:
         """A saved model; `task` None reads it from the folder.
 
         Raises:
             ArtifactError: nothing loadable there, or its task cannot be told.
         """
-        saved = read_encoding(Path(folder))
-        name = task or (saved or {}).get("task") or _task_of(folder)
+        told = saved.read(Path(folder))
+        name = task or (told or {}).get("task") or saved.task_of(folder)
         recipe = recipe_of(name)
         base = open_base(str(folder), name, model_args)
         if recipe.load is not None:
@@ -139,78 +139,8 @@ class TransformersFramework:
             if base.adapter is not None:
                 module = adapters.reopen(module, base.adapter)
         session.set_pad_token(base.tokenizer, base.name)
-        encoding = _encoding(name, base, saved)
+        encoding = saved.encoding_of(name, base, told)
         return TransformersModel(name, module.eval(), encoding)
 
 
 FRAMEWORK = TransformersFramework()
-
-
-def write_encoding(folder: Path, task: str, encoding: Encoding) -> None:
-    """tunesmith.json: the task, its kind and labels, and the settings that decide how text is read."""
-    labels = encoding.labels
-    told = {
-        "task": task,
-        "framework": "transformers",
-        "kind": encoding.kind,
-        "labels": None if labels is None else labels.to_dict(),
-        "maxlength": encoding.maxlength,
-        "stride": encoding.stride,
-        "prefix": encoding.prefix,
-        "merge": encoding.merge,
-        "seed": encoding.seed,
-        "generation": dict(encoding.generation),
-    }
-    write_text(folder / ENCODING_FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_encoding(folder: Path) -> dict[str, Any] | None:
-    """What `write_encoding` wrote, or None for a folder of another tool."""
-    path = folder / ENCODING_FILE
-    if not path.is_file():
-        return None
-    try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(path, f"is not valid JSON: {error}") from error
-    return told
-
-
-def _encoding(task: str, base: Any, saved: Mapping[str, Any] | None) -> Encoding:
-    if saved is not None:
-        known = {key: saved[key] for key in ("maxlength", "stride", "prefix", "merge", "seed", "generation")}
-        labels = None if saved["labels"] is None else Labels.from_dict(saved["labels"])
-        return Encoding(base.tokenizer, labels, saved["kind"], **known)
-    labels = heads.read_labels(base.config, classifies_text=task == "text-classification")
-    limit = session.max_length(None, base, RunFolder())
-    if task == "text-classification":
-        return Encoding(base.tokenizer, labels, labels.kind, limit)
-    kinds = {"token-classification": "tags", "question-answering": "answerable"}
-    return Encoding(base.tokenizer, labels if task == "token-classification" else None, kinds.get(task, ""), limit)
-
-
-def _task_of(folder: str | Path) -> str:
-    """The task of a model saved by another tool, from the architecture its configuration names."""
-    if not Path(folder).is_dir():
-        raise ArtifactError(folder, "no such run: expected the folder of a trained model")
-    try:
-        config = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        beside = f" (it holds an {ADAPTER_FILE}: say its task)" if Path(folder, ADAPTER_FILE).is_file() else ""
-        raise ArtifactError(folder, f"has no readable config.json: it is no trained model{beside}") from error
-    architecture = (config.get("architectures") or [""])[0]
-    endings = {
-        "ForSequenceClassification": "text-classification",
-        "ForTokenClassification": "token-classification",
-        "ForQuestionAnswering": "question-answering",
-        "ForConditionalGeneration": "sequence-sequence",
-        "ForCausalLM": "language-generation",
-        "LMHeadModel": "language-generation",
-        "ForMaskedLM": "language-modeling",
-    }
-    for ending, task in endings.items():
-        if architecture.endswith(ending):
-            return task
-    raise ArtifactError(folder, f"its architecture {architecture!r} does not tell its task: say task=…")
-
-

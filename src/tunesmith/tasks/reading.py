@@ -14,6 +14,8 @@ from .base import Account, Example, Examples, Prediction, RowId
 
 ReadRow = Callable[[RowId, Mapping[str, Any]], Example | str]  # a string is the reason to leave the row out
 
+IN_MEMORY = 200_000_000  # characters of examples held as Python objects, some 0.5 GB
+
 
 def is_null(value: Any) -> bool:
     """None, or the NaN that a frame puts where a cell is missing."""
@@ -44,8 +46,8 @@ def walk(dataset: Any, read_row: ReadRow, *, account: Account, bad_rows: str = "
     """The examples of `dataset` one by one (a stream has no other end than its own), every row counted in `account`.
 
     `read_row(row id, row)` gives an example, or the reason (a string) why the row is no example; it raises `RowError`
-    for a row that cannot be used. Its reason up to the first ': ' names the
-    defect and is what rows are counted under; what follows tells of the one cell.
+    for a row that cannot be used. An error's reason up to the first ': ' names the defect, and is what rows are counted
+    under; what follows tells of the one cell.
 
     Raises:
         RowError: a bad row, where `bad_rows` is 'error'; it carries the name of the data set.
@@ -73,26 +75,71 @@ def collect(
 ) -> Examples:
     """The examples of a finite data set in source order, with their account and fingerprint. See `walk`.
 
+    Beyond `IN_MEMORY` characters the examples are not held: each is read from the data set again when asked for, so
+    `read_row` must give the same for the same row.
+
     Raises:
         RowError: a bad row, where `bad_rows` is 'error'.
         NothingToTrain: no row, or none that can be used; it tells why.
     """
-    account = Account()
-    items = list(walk(dataset, read_row, account=account, bad_rows=bad_rows))
-    if not items:
+    account, digest = Account(), hashlib.sha256()
+    items: list[Example] = []
+    size = 0
+    for example in walk(dataset, read_row, account=account, bad_rows=bad_rows):
+        line = _line(example)
+        digest.update(line)
+        size += len(line)
+        if size <= IN_MEMORY:
+            items.append(example)
+        else:
+            items.clear()
+    if not account.kept:
         raise NothingToTrain(f"the data set {getattr(dataset, 'name', '')!r}", account.counts())
-    return Examples(items, labels, account, fingerprint(items), kind)
+    held = items or _Reread(dataset, read_row, account)
+    return Examples(held, labels, account, digest.hexdigest(), kind)
+
+
+class _Reread(Sequence[Example]):
+    """The kept examples of a `Dataset`, read again at each use."""
+
+    def __init__(self, dataset: Any, read_row: ReadRow, account: Account) -> None:
+        left_out = {row for rows in account.left_out.values() for row in rows}
+        ids = range(len(dataset)) if dataset.ids is None else dataset.ids
+        kept = [place for place, row in enumerate(ids) if row not in left_out]
+        self._places: Sequence[int] = kept if left_out else range(len(ids))
+        self._dataset, self._read, self._left_out = dataset, read_row, left_out
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Example]:
+        return (self._example(row_id, row) for row_id, row in self._dataset if row_id not in self._left_out)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._example(*row) for row in self._dataset.rows(self._places[index])]
+        return self._example(*self._dataset.rows([self._places[index]])[0])
+
+    def _example(self, row_id: RowId, row: Mapping[str, Any]) -> Example:
+        example = self._read(row_id, row)
+        if isinstance(example, str):
+            raise DataError(f"row {row_id} has changed since it was first read: {example}.")
+        return example
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
     """SHA-256 (hex) of the examples' content in order; row ids are no content, so equal rows of any form agree."""
     digest = hashlib.sha256()
-    for e in examples:
-        spans = None if e.spans is None else [(s.label, s.start, s.end) for s in e.spans]
-        content = (e.text, e.pair, e.label, e.tokens, e.tags, spans, e.answers, e.target)
-        # json escapes line ends, so one line a row cannot be read as two
-        digest.update(json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n")
+    for example in examples:
+        digest.update(_line(example))
     return digest.hexdigest()
+
+
+def _line(e: Example) -> bytes:
+    """An example's content as one line: json escapes line ends, so that no row reads as two."""
+    spans = None if e.spans is None else [(s.label, s.start, s.end) for s in e.spans]
+    content = (e.text, e.pair, e.label, e.tokens, e.tags, spans, e.answers, e.target)
+    return json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def by_role(values: Sequence[Any], hints: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -21,7 +21,9 @@ def group_values(dataset: Any, column: str) -> dict[RowId, Any]:
     if column not in dataset.columns:
         close = nearest(column, dataset.columns)
         hint = f" Did you mean {close!r}?" if close else ""
-        raise DataError(f"{dataset.name} has no column {column!r} to group by.{hint} It has {', '.join(dataset.columns)}.")
+        raise DataError(
+            f"{dataset.name} has no column {column!r} to group by.{hint} It has {', '.join(dataset.columns)}."
+        )
     return {row: values[column] for row, values in dataset}
 
 

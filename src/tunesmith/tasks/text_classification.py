@@ -16,7 +16,19 @@ from .reading import collect, text_cell
 HINTS = {
     "text": ("text", "sentence", "sentence1", "text_a", "review", "message", "content", "body", "question", "document"),
     "pair": ("pair", "text_pair", "sentence2", "text_b", "hypothesis"),
-    "label": ("label", "labels", "label_ids", "class", "category", "target", "score", "sentiment", "intent", "tag", "y"),
+    "label": (
+        "label",
+        "labels",
+        "label_ids",
+        "class",
+        "category",
+        "target",
+        "score",
+        "sentiment",
+        "intent",
+        "tag",
+        "y",
+    ),
 }
 
 

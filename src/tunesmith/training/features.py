@@ -58,7 +58,9 @@ def build(
         made = list(batches())
         dataset = Dataset(pa.Table.from_batches(made)) if made else None
     else:
-        path = cache.get(key(examples, recipe, encoding, gold)) or _write(cache, key(examples, recipe, encoding, gold), batches())
+        path = cache.get(key(examples, recipe, encoding, gold)) or _write(
+            cache, key(examples, recipe, encoding, gold), batches()
+        )
         dataset = Dataset.from_file(str(path)) if path is not None else None
     if dataset is None or len(dataset) == 0:
         raise NothingToTrain("the data", examples.account.counts())

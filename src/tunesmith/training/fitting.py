@@ -15,8 +15,7 @@ from ..data.cache import FeatureCache
 from ..errors import ConfigError, OutOfMemory
 from ..folder import RunFolder
 from ..tasks.base import Examples, Task
-from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, session
-from .callbacks import FolderEvents
+from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, saved, session
 from .recipe import Encoding, Recipe
 from .trainer import Trainer
 
@@ -56,8 +55,6 @@ def fit(job: Job) -> Fitted:
     model = _adapted(job, model, fresh)
     teacher = _teacher(job, model, encoding)
     choice = _choice(job, model)
-    if choice.why:
-        job.folder.note(choice.why)
     with arguments.workspace(settings.output_dir) as directory:
         trainer = _trainer(job, model, encoding, data, str(directory), choice, teacher)
         _train(trainer, resume, settings)
@@ -66,6 +63,7 @@ def fit(job: Job) -> Fitted:
         if settings.output_dir and trainer.args.should_save:
             trainer.save_model()
             trainer.save_state()
+            saved.write(Path(settings.output_dir), job.task.name, trainer.model, encoding)
     return trainer.model.eval(), encoding, tuple(trainer.state.log_history), choice.arguments
 
 
@@ -81,13 +79,20 @@ def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
 
 
 def _trainer(
-    job: Job, model: Any, encoding: Encoding, data: Mapping[str, Any], directory: str, choice: defaults.Choice,
+    job: Job,
+    model: Any,
+    encoding: Encoding,
+    data: Mapping[str, Any],
+    directory: str,
+    choice: defaults.Choice,
     teacher: distillation.Teacher | None,
 ) -> Trainer:
     named = dict(job.settings.training)
     chosen, patience = _stopping(job, choice, named)
+    if said := choice.told(named, patience):
+        job.folder.note(said)
     args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
-    callbacks = [FolderEvents(job.folder), *job.hooks.callbacks]
+    callbacks = list(job.hooks.callbacks)
     if patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
     train = job.splits["train"]
@@ -97,7 +102,6 @@ def _trainer(
         train_dataset=data["train"],
         eval_dataset=data.get("validation"),
         processing_class=encoding.tokenizer,
-        data_collator=job.recipe.collate(encoding),
         compute_metrics=job.hooks.metrics,
         compute_loss_func=job.hooks.loss,
         optimizers=job.hooks.optimizers,
@@ -186,7 +190,7 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
 def _choice(job: Job, model: Any) -> defaults.Choice:
     task, splits, settings = job.task, job.splits, job.settings
     if settings.defaults != "tuned":
-        return defaults.Choice({}, None, "")
+        return defaults.Choice({})
     labels = splits["train"].labels
     return defaults.choose(
         task=task.name,

@@ -95,12 +95,15 @@ def _quietly() -> Iterator[None]:
     """Keep back the loader's report: a head that starts anew is what was asked for, and is said in our own words."""
     from transformers.utils import logging
 
-    before = logging.get_verbosity()
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def head_modules(model: Any) -> dict[str, nn.Module]:

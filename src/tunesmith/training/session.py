@@ -9,11 +9,10 @@ from typing import Any
 import torch
 
 from ..config import Hooks, Settings
-from ..data.labels import Labels
 from ..errors import ConfigError
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples
-from . import adapters, heads, quantization, scratch
+from . import adapters, heads, quantization
 from .bases import Base, open_base
 from .recipe import Encoding, Recipe
 
@@ -58,18 +57,24 @@ def open_session(
 
 def from_scratch(task: str, settings: Settings, hooks: Hooks, train: Sequence[Example]) -> Base:
     """A tokenizer trained on the training text (unless one is given), and the configuration of a new model."""
+    from . import scratch
+
     size = str(settings.from_scratch)
     tokenizer = hooks.tokenizer or scratch.tokenizer(scratch.corpus(train), size)
     return Base(size, scratch.config(size, task, tokenizer), tokenizer)
 
 
-def load_model(task: str, recipe: Recipe, opened: Opened, settings: Settings, hooks: Hooks) -> tuple[Any, tuple[str, ...]]:
+def load_model(
+    task: str, recipe: Recipe, opened: Opened, settings: Settings, hooks: Hooks
+) -> tuple[Any, tuple[str, ...]]:
     """The model to train, with the right head; and the names of its modules that start anew."""
     base, labels = opened.base, opened.encoding.labels
     quantized = quantization.for_this_machine(hooks.quantize if hooks.quantize is not None else settings.quantize)
     wants_adapter = bool(hooks.lora if hooks.lora is not None else settings.lora)
     dtype = None if wants_adapter or base.adapter or quantized is not None else torch.float32  # master weights
     if base.path is None and base.model is None:
+        from . import scratch
+
         return scratch.model(base.name, task, base.tokenizer, labels), ()
     model, fresh = heads.load(
         base, recipe.auto, labels, classifies_text=task == "text-classification", quantization=quantized, dtype=dtype

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -219,7 +219,7 @@ def _deciding(units: Integers, sizes: Sequence[int], stride: int) -> list[Intege
 def _gold(example: Example, ranges: Ranges, text: str, encoding: Encoding) -> tuple[Integers, int]:
     """The label id of each unit, and the number of spans that are not held exactly."""
     assert encoding.labels is not None
-    ids = {name: place for place, name in enumerate(encoding.labels.names)}
+    ids = encoding.labels.ids
     tags, misaligned = example.tags, 0
     if tags is None:
         tags, misaligned = span_tags(example.spans or (), ranges, text, ids)
@@ -230,7 +230,7 @@ def _gold(example: Example, ranges: Ranges, text: str, encoding: Encoding) -> tu
 
 
 def span_tags(
-    spans: Sequence[Span], ranges: Ranges, text: str, known: Sequence[str] | dict[str, int]
+    spans: Sequence[Span], ranges: Ranges, text: str, known: Collection[str]
 ) -> tuple[tuple[str, ...], int]:
     """Spans as one tag a unit (BIO; the bare label where the label set has no prefixes), and how many are not exact.
 
@@ -251,7 +251,7 @@ def span_tags(
     return tuple(tags), misaligned
 
 
-def _prefixed(label: str, prefixes: str, known: Sequence[str] | dict[str, int]) -> str:
+def _prefixed(label: str, prefixes: str, known: Collection[str]) -> str:
     return next((tag for tag in (*(f"{p}-{label}" for p in prefixes), label) if tag in known), f"{prefixes[0]}-{label}")
 
 

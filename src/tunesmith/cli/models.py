@@ -1,0 +1,161 @@
+"""`tunesmith predict` and `tunesmith evaluate`: a trained model at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import ArtifactError, DataError, RowError
+from . import flags, quiet, tables
+
+_CHUNK = 1_000  # rows predicted before they are written
+_DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".conll", ".gz")
+
+
+def predict(argv: Sequence[str]) -> int:
+    """Print one JSON line a row or text: its id and the prediction; the exit code."""
+    parser = flags.Parser("predict", "Predictions of a trained model, one JSON line a row, in order.")
+    parser.add_argument("run", metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="TEXT|FILE", help="a file of rows, or texts; a JSON object by role"
+    )
+    parser.add_argument("--columns", metavar="A,B", help="columns of FILE, as for train")
+    parser.add_argument("--limit", metavar="N", help="only the first rows of FILE")
+    parser.add_argument("--batch-size", metavar="N", default="32", help="rows in a batch [32]")
+    parser.add_argument("--output", metavar="F", help="write to this file, whole or not at all, in place of printing")
+    given = parser.read(argv)
+    limit, batch_size = _count("--limit", given.limit), _count("--batch-size", given.batch_size)
+    columns = flags.read_columns(given.columns) if given.columns else None
+    is_file = len(given.inputs) == 1 and _is_file(given.inputs[0])
+    quiet.hush()
+    from .. import api
+
+    run = api.load(given.run)
+    if is_file:
+        lines = _of_file(run, given.inputs[0], columns, limit, batch_size or 32)
+    else:
+        values = [_text(text) for text in given.inputs]
+        lines = (prediction.to_dict() for prediction in run.predict(values, batch_size=batch_size or 32))
+    with _sink(given.output) as write:
+        for line in lines:
+            write(json.dumps(line, ensure_ascii=False) + "\n")
+    return 0
+
+
+def evaluate(argv: Sequence[str]) -> int:
+    """Print the scores of a run on labelled rows; the exit code."""
+    parser = flags.Parser("evaluate", "Scores of a trained model on labelled rows.")
+    parser.add_argument("run", metavar="RUN", help="folder of a run")
+    parser.add_argument("file", metavar="FILE", help="labelled rows: a path, a glob or a data set of the hub")
+    parser.add_argument("--columns", metavar="A,B", help="columns of FILE, as for train")
+    parser.add_argument("--limit", metavar="N", help="only the first rows of FILE")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.read(argv)
+    limit = _count("--limit", given.limit)
+    columns = flags.read_columns(given.columns) if given.columns else None
+    quiet.hush()
+    from .. import api
+
+    scores = api.load(given.run).evaluate(given.file, columns=columns, limit=limit)
+    print(json.dumps(scores, indent=2, ensure_ascii=False) if given.json else tables.scores({"score": scores}))
+    return 0
+
+
+def _count(flag: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise flags.usage_error(f"{flag} is {text!r}: expected a whole number, 1 or more.")
+    return int(text)
+
+
+def _is_file(word: str) -> bool:
+    """Raises: DataError, for what looks like the name of a data file and is none."""
+    try:
+        if Path(word).is_file():
+            return True
+    except (OSError, ValueError):  # a text longer than a file name can be
+        return False
+    if word.lower().endswith(_DATA_ENDINGS) and not any(character.isspace() for character in word):
+        raise DataError(f"no such file: {word}")
+    return False
+
+
+def _text(text: str) -> Any:
+    """A JSON object is an input by its roles; anything else is a text."""
+    if text.startswith("{") and text.endswith("}"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _of_file(run: Any, path: str, columns: Any, limit: int | None, batch_size: int) -> Iterator[dict[str, Any]]:
+    """The predictions of a file's rows, with the row ids of the file, a chunk at a time."""
+    from ..data.sources import read
+
+    dataset = read(path, name=path, limit=limit, names=run.task.roles)
+    roles = by_role(columns if columns is not None else run.settings.columns, run.task.roles, run.task.optional)
+    if columns is not None:
+        for role, column in roles.items():
+            if column not in dataset.columns:
+                raise DataError(f"no column {column!r} (the {role}). Columns: {', '.join(map(repr, dataset.columns))}.")
+    chunk: list[tuple[int, dict[str, Any]]] = []
+    for row_id, row in dataset:
+        chunk.append((row_id, row | {role: row[column] for role, column in roles.items() if column in row}))
+        if len(chunk) == _CHUNK:
+            yield from _of_rows(run, chunk, batch_size)
+            chunk = []
+    yield from _of_rows(run, chunk, batch_size)
+
+
+def _of_rows(run: Any, chunk: Sequence[tuple[int, Mapping[str, Any]]], batch_size: int) -> Iterator[dict[str, Any]]:
+    try:
+        predictions = run.predict([row for _, row in chunk], batch_size=batch_size)
+    except RowError as error:  # its row is the place in the chunk
+        row = chunk[error.row][0] if isinstance(error.row, int) else error.row
+        raise RowError(row, error.column, error.reason, source=error.source) from error
+    for (row_id, _), prediction in zip(chunk, predictions, strict=True):
+        yield {**prediction.to_dict(), "id": row_id}
+
+
+def by_role(columns: Any, roles: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
+    """The columns that were named, by role; a tuple goes by place, two items of three are first and last as in train."""
+    if columns is None:
+        return {}
+    if isinstance(columns, Mapping):
+        return {role: column for role, column in columns.items() if column is not None}
+    items = [columns] if isinstance(columns, str) else list(columns)
+    if len(roles) == 3 and roles[1] in optional and len(items) == 2:
+        items = [items[0], None, items[1]]
+    return {role: column for role, column in zip(roles, items, strict=False) if column is not None}
+
+
+@contextmanager
+def _sink(path: str | None) -> Iterator[Callable[[str], Any]]:
+    """Where lines go: standard output, or a file that appears when the last line is in it.
+
+    Raises:
+        ArtifactError: the file cannot be written.
+    """
+    if path is None:
+        yield sys.stdout.write
+        return
+    target = Path(path)
+    staged = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with staged.open("w", encoding="utf-8") as file:
+            yield file.write
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, target)
+    except OSError as error:
+        raise ArtifactError(target, f"cannot be written: {error.strerror or error}") from error
+    finally:
+        staged.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""Python rows and columns as Arrow tables: every cell made plain, every fault with its row and column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from decimal import Decimal
+from enum import Enum
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from ..errors import DataError, RowError
+
+CHUNK = 10_000  # rows made into one Arrow table
+_FOREIGN = (pa.ArrowException, OverflowError, ValueError, TypeError)  # what Arrow raises on a cell it cannot hold
+
+
+def plain(value: Any) -> Any:
+    """The value in plain Python: numpy scalars and arrays unwrapped, tuples as lists, NaN, NaT and NA as None."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        return None if math.isnan(value) else value
+    if kind.__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, Set):
+        return sorted((plain(part) for part in value), key=str)
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, Decimal):
+        return plain(float(value))
+    if isinstance(value, str):
+        return str(value)
+    if hasattr(value, "tolist"):  # numpy scalars and arrays, tensors, pandas series
+        return plain(value.tolist())
+    return value
+
+
+def named_rows(rows: Iterable[Any], names: Sequence[str] | None, source: str) -> Iterator[dict[str, Any]]:
+    """Rows of any one form (mapping, tuple or list, string) as plain mappings.
+
+    Raises:
+        RowError: a row of another form than the first, or of another width than `names`.
+    """
+    expected: str | None = None
+    for place, row in enumerate(_guarded(rows, source)):
+        form = "mapping" if isinstance(row, Mapping) else "text" if isinstance(row, str) else "tuple"
+        if form == "tuple" and not isinstance(row, (list, tuple)):
+            row = plain(row)
+            if not isinstance(row, list):
+                raise RowError(place, "*", f"it is a {type(row).__name__}; a mapping, tuple or text is expected")
+        expected = expected or form
+        if form != expected:
+            raise RowError(place, "*", f"it is a {form}, but the rows before are {expected}s", source=source)
+        if form == "mapping":
+            yield {str(key): plain(value) for key, value in row.items()}
+        elif form == "text":
+            yield {names[0] if names else "text": str(row)}
+        else:
+            yield _from_tuple(row, names, place, source)
+
+
+def tables(rows: Iterable[Mapping[str, Any]], source: str) -> Iterator[pa.Table]:
+    """Arrow tables of at most CHUNK plain rows; a key that a row does not have is None there."""
+    left = iter(rows)
+    start = 0
+    while chunk := list(islice(left, CHUNK)):
+        names = list(dict.fromkeys(key for row in chunk for key in row))
+        if not names:
+            raise DataError(f"{source}: rows {start} to {start + len(chunk) - 1} have no columns.")
+        columns = [column_array([row.get(name) for row in chunk], name, start, source) for name in names]
+        yield pa.table(columns, names=names)
+        start += len(chunk)
+
+
+def columns_table(columns: Mapping[Any, Any], source: str) -> pa.Table:
+    """One table of a mapping from column name to its cells.
+
+    Raises:
+        DataError: a column that is no sequence, or columns of unequal length.
+    """
+    cells: dict[str, list[Any]] = {}
+    for name, values in columns.items():
+        if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+            kind = type(values).__name__
+            raise DataError(f"{source}: column {str(name)!r} is a {kind}; in a mapping of columns a list is expected.")
+        cells[str(name)] = [plain(value) for value in values]
+    lengths = {name: len(values) for name, values in cells.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
+        raise DataError(f"{source}: the columns have unequal lengths ({told}); each row needs a cell in every column.")
+    return pa.table({name: column_array(values, name, 0, source) for name, values in cells.items()})
+
+
+def column_array(values: Sequence[Any], name: str, start: int, source: str) -> Any:
+    """Plain cells as an Arrow array.
+
+    Raises:
+        RowError: the first cell that does not go with those before it.
+    """
+    try:
+        return pa.array(values)
+    except _FOREIGN as error:
+        low, high = 0, len(values)  # values[:low] convert, values[:high] do not
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _converts(values[:middle]) else (low, middle)
+        raise RowError(start + low, name, _misfit(values, low), source=source) from error
+
+
+def _converts(values: Sequence[Any]) -> bool:
+    try:
+        pa.array(values)
+    except _FOREIGN:
+        return False
+    return True
+
+
+def _misfit(values: Sequence[Any], place: int) -> str:
+    cell = repr(values[place])
+    shown = cell if len(cell) <= 60 else cell[:59] + "…"
+    kinds = dict.fromkeys(type(value).__name__ for value in values[:place] if value is not None)
+    if kinds and type(values[place]).__name__ not in kinds:
+        return f"{shown} is a {type(values[place]).__name__}, but the rows before hold {' and '.join(kinds)}"
+    return f"{shown} cannot be stored: text, numbers, true or false, lists and mappings of one form can"
+
+
+def _guarded(rows: Iterable[Any], source: str) -> Iterator[Any]:
+    """The rows, with what fails while they are fetched told apart from what fails while they are stored."""
+    left = iter(rows)
+    while True:
+        try:
+            row = next(left)
+        except StopIteration:
+            return
+        except OSError as error:
+            raise DataError(f"{source}: the rows cannot be read: {error}") from error
+        yield row
+
+
+def _from_tuple(row: Sequence[Any], names: Sequence[str] | None, place: int, source: str) -> dict[str, Any]:
+    names = names or getattr(row, "_fields", None)
+    if not names:
+        raise DataError(
+            f"{source}: the rows are tuples, which have no column names: give names=(…), one for each of their "
+            f"{len(row)} items."
+        )
+    if len(row) != len(names):
+        reason = f"the row has {len(row)} items; {len(names)} are expected ({', '.join(names)})"
+        raise RowError(place, names[min(len(row), len(names) - 1)], reason, source=source)
+    return {name: plain(value) for name, value in zip(names, row, strict=True)}

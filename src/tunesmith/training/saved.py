@@ -1,0 +1,98 @@
+"""What a saved model needs, beside its weights, to read text as it was trained to: tunesmith.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..data.labels import Labels
+from ..errors import ArtifactError
+from ..folder import RunFolder, write_text
+from . import heads, session
+from .bases import ADAPTER_FILE, Base
+from .recipe import Encoding
+
+FILE = "tunesmith.json"
+_KEPT = ("kind", "maxlength", "stride", "prefix", "merge", "seed")
+
+
+def write(folder: Path, task: str, model: Any, encoding: Encoding) -> None:
+    """tunesmith.json: the task, its kind and labels, and the settings that decide how text is read.
+
+    Beside an adapter goes the whole model's config.json, which PEFT does not save: the labels are in it.
+    """
+    labels = encoding.labels
+    told = {
+        "task": task,
+        "framework": "transformers",
+        "labels": None if labels is None else labels.to_dict(),
+        **{name: getattr(encoding, name) for name in _KEPT},
+        "generation": dict(encoding.generation),
+    }
+    adapter = hasattr(model, "peft_config")
+    if adapter:
+        model.config.save_pretrained(folder)
+    for stale in folder.glob("model*.safetensors*" if adapter else "adapter_*"):  # of an earlier run in this folder
+        stale.unlink()
+    write_text(folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """What `write` wrote, or None for a folder of another tool.
+
+    Raises:
+        ArtifactError: the file is broken.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(path, f"is not valid JSON: {error}") from error
+    return told
+
+
+def encoding_of(task: str, base: Base, told: Mapping[str, Any] | None) -> Encoding:
+    """How a saved model reads text: as `told`, or, for a model of another tool, as its configuration lets one guess."""
+    if told is not None:
+        labels = None if told["labels"] is None else Labels.from_dict(told["labels"])
+        kept = {name: told[name] for name in _KEPT}
+        return Encoding(base.tokenizer, labels, generation=told["generation"], **kept)
+    classifies = task == "text-classification"
+    labels = heads.read_labels(base.config, classifies_text=classifies)
+    kinds = {"text-classification": labels.kind, "token-classification": "tags", "question-answering": "answerable"}
+    limit = session.max_length(None, base, RunFolder())
+    named = labels if classifies or task == "token-classification" else None
+    return Encoding(base.tokenizer, named, kinds.get(task, ""), limit)
+
+
+def task_of(folder: str | Path) -> str:
+    """The task of a model saved by another tool, from the architecture its configuration names.
+
+    Raises:
+        ArtifactError: there is no model, or its architecture belongs to no task.
+    """
+    if not Path(folder).is_dir():
+        raise ArtifactError(folder, "no such run: expected the folder of a trained model")
+    try:
+        config = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        beside = f" (it holds an {ADAPTER_FILE}: say its task)" if Path(folder, ADAPTER_FILE).is_file() else ""
+        raise ArtifactError(folder, f"has no readable config.json: it is no trained model{beside}") from error
+    architecture = (config.get("architectures") or [""])[0]
+    endings = {
+        "ForSequenceClassification": "text-classification",
+        "ForTokenClassification": "token-classification",
+        "ForQuestionAnswering": "question-answering",
+        "ForConditionalGeneration": "sequence-sequence",
+        "ForCausalLM": "language-generation",
+        "LMHeadModel": "language-generation",
+        "ForMaskedLM": "language-modeling",
+    }
+    for ending, task in endings.items():
+        if architecture.endswith(ending):
+            return task
+    raise ArtifactError(folder, f"its architecture {architecture!r} does not tell its task: say task=…")

@@ -1,0 +1,88 @@
+"""How the Trainer's files reach the disk: a staged checkpoint, and a model without a pickle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from accelerate.utils import broadcast_object_list
+from transformers import PreTrainedModel
+from transformers.trainer_utils import SaveStrategy
+
+from . import arguments, checkpoints
+
+TRAINING_ARGUMENTS = "training_args.json"
+
+
+def save_checkpoint(trainer: Any, trial: Any, write: Callable[[], None]) -> Path:
+    """Let `write` (upstream's method) write a checkpoint aside; then its manifest, then the rename, then rotation.
+
+    Returns the checkpoint's folder. Every process calls it; the one that saves does all but the writing.
+    """
+    args, step = trainer.args, trainer.state.global_step
+    run_dir = Path(trainer._get_output_dir(trial))
+    final = run_dir / checkpoints.name(step)
+    owner = [os.getpid()]
+    if args.world_size > 1:
+        broadcast_object_list(owner)
+    kept = args.output_dir, args.push_to_hub, args.save_total_limit
+    staged = checkpoints.staging(run_dir, step, owner[0])
+    args.output_dir, args.push_to_hub, args.save_total_limit = str(staged), False, None
+    try:
+        written = Path(trainer._get_output_dir(trial), checkpoints.name(step))
+        write()
+    finally:
+        args.output_dir, args.push_to_hub, args.save_total_limit = kept
+    _point_to_best(trainer, run_dir, final)
+    trainer.accelerator.wait_for_everyone()
+    if args.should_save:
+        trainer.state.save_to_json(str(written / "trainer_state.json"))
+        checkpoints.write_manifest(written, step=step)
+        checkpoints.publish(written, final)
+        checkpoints.rotate(run_dir, args.save_total_limit, keep=(final, trainer.state.best_model_checkpoint))
+    trainer.accelerator.wait_for_everyone()
+    return final
+
+
+def _point_to_best(trainer: Any, run_dir: Path, final: Path) -> None:
+    """The best checkpoint by its final path: upstream looked for it where this one is staged."""
+    state, strategies = trainer.state, (SaveStrategy.STEPS, SaveStrategy.EPOCH, SaveStrategy.BEST)
+    if trainer.args.save_strategy in strategies and state.best_global_step:
+        best = run_dir / checkpoints.name(state.best_global_step)
+        if best == final or best.exists():
+            state.best_model_checkpoint = str(best)
+
+
+def save_model(trainer: Any, folder: str, state_dict: Any) -> None:
+    """Upstream's `Trainer._save`, with training_args.json in the place of training_args.bin.
+
+    A module that is no transformers or PEFT model leaves its weights alone, each tensor by itself, so that shared
+    ones can be read back by name.
+    """
+    args, model = trainer.args, trainer.model
+    if not args.should_save and not trainer.is_distributed_loading_by_transformers:
+        return  # the others stay only to take part in gathering a model that was sharded when it was loaded
+    if args.should_save:
+        os.makedirs(folder, exist_ok=True)
+    inner = model if saves_itself(model) else trainer.accelerator.unwrap_model(model, keep_torch_compile=False)
+    if saves_itself(inner):
+        weights = state_dict if state_dict is not None or inner is model else model.state_dict()
+        inner.save_pretrained(folder, state_dict=weights, is_main_process=args.should_save)
+    elif args.should_save:
+        weights = state_dict if state_dict is not None else model.state_dict()
+        alone = {key: value.detach().cpu().clone().contiguous() for key, value in weights.items()}
+        safetensors.torch.save_file(alone, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+    if not args.should_save:
+        return
+    tokenizer = trainer.processing_class or getattr(trainer.data_collator, "tokenizer", None)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+    arguments.dump(args, os.path.join(folder, TRAINING_ARGUMENTS))
+
+
+def saves_itself(model: Any) -> bool:
+    """Whether it is a model of transformers or PEFT."""
+    return isinstance(model, PreTrainedModel) or (hasattr(model, "peft_config") and hasattr(model, "get_base_model"))

@@ -1,0 +1,289 @@
+"""transformers' training loop, extended: exact losses, our scores, whole checkpoints, no pickle.
+
+Only documented override points are used, and two private methods, `_save_checkpoint` and `_save`: nothing public
+stages a checkpoint or leaves out its pickle. A test tells when their upstream form changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from transformers import PrinterCallback, Seq2SeqTrainer
+from transformers.trainer_utils import EvalLoopOutput
+
+from ..errors import Diverged, TunesmithError
+from ..folder import RunFolder
+from ..tasks.base import Examples, RowId, Task
+from . import checkpoints, predictor, saving
+from .callbacks import Pushes
+from .distillation import KEY, Teacher
+from .feeding import ROWS, Collator, Counted, Losses, WithRows, accepted, has_logits, losses, rows_of
+from .recipe import Batch, Encoding, Recipe
+
+
+class Trainer(Seq2SeqTrainer):
+    """Trains `model` by `recipe`; scores `eval_dataset` against `eval_examples` with `task`.
+
+    eval_examples: of the validation set, or by name where `eval_dataset` is a mapping.
+    row_ids: the row id of each example that the training features' column `example` points to.
+    folder: without a path, nothing outlives the run, so nothing is saved of a run that diverges.
+    data_collator: reads whole features, as a recipe's does; the recipe's own where None.
+    """
+
+    label_smoother: Any
+    data_collator: Any
+    control: Any
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        args: Any,
+        recipe: Recipe | None = None,
+        encoding: Encoding | None = None,
+        task: Task | None = None,
+        eval_examples: Examples | Mapping[str, Examples] | None = None,
+        folder: RunFolder | None = None,
+        row_ids: Sequence[RowId] | None = None,
+        teacher: Teacher | None = None,
+        data_collator: Any = None,
+        **upstream: Any,
+    ) -> None:
+        self.recipe, self.encoding, self.task = recipe, encoding, task
+        self.eval_examples, self.folder, self.row_ids, self.teacher = eval_examples, folder, row_ids, teacher
+        self._rows: torch.Tensor | None = None
+        self._saved: set[int] = set()  # steps whose checkpoint is of this run
+        self._losses: Losses | None = None  # None: the loss is the model's own
+        if recipe is not None and encoding is not None:
+            if saving.saves_itself(model) or getattr(model, "loss_by_recipe", False):
+                user, smoothing = upstream.get("compute_loss_func"), args.label_smoothing_factor
+                self._losses = losses(recipe, encoding, user=user, teacher=teacher, smoothing=smoothing)
+            keys = accepted(model, self._losses.train.targets if self._losses is not None else ())
+            data_collator = Collator(data_collator or recipe.collate(encoding), keys)
+            args = copy(args)  # the caller's stay the caller's
+            args.remove_unused_columns = False  # the collator does it: `example` and what `decode` reads must stay
+        super().__init__(model=model, args=args, data_collator=data_collator, **upstream)
+        self._set_loss_scaling()
+        self.remove_callback(PrinterCallback)  # a library does not print
+        if self.args.push_to_hub:
+            self.add_callback(Pushes(self.hub_model_id))
+
+    def _set_loss_scaling(self) -> None:
+        """Who divides the loss by what. Upstream takes any forward with **kwargs for one that divides by
+        num_items_in_batch; most do not, and their losses come out gradient_accumulation_steps times too large
+        (transformers#47688).
+        """
+        if max(self.get_cp_size(), self.get_sp_size()) > 1:  # sequences cut over devices: labels are there too
+            self._losses = None
+            return
+        self.model_accepts_loss_kwargs = False
+        if self._losses is not None:
+            self.label_smoother, self.loss_is_scaled_for_ga = None, True
+        elif self.compute_loss_func is None:
+            self.loss_is_scaled_for_ga = False
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
+        """The micro-batches of one optimizer step, and the loss items in all of them, over all processes."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self._losses is None or not batches:
+            return batches, items
+        loss = self._losses.train
+        counts: Any = sum(loss.count(batch).to(device) for batch in batches)
+        if self.args.average_tokens_across_devices and self.args.world_size > 1:
+            counts = self.accelerator.reduce(counts, "sum") / self.get_tp_size()
+        return batches, torch.where(counts == 0, torch.ones_like(counts), counts)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss of a micro-batch over `num_items_in_batch`: micro-batches add up to the large batch.
+
+        Raises:
+            Diverged: in training, where the loss is not finite.
+        """
+        if self._losses is not None:
+            loss, outputs = self._recipe_loss(self._losses, model, inputs, num_items_in_batch)
+        else:
+            loss, outputs = super().compute_loss(model, dict(inputs), True, num_items_in_batch)
+        if model.training:
+            self._stop_if_diverged(loss.detach())
+        return (loss, outputs) if return_outputs else loss
+
+    def _recipe_loss(self, losses: Losses, model: Any, inputs: Any, items: Any) -> tuple[torch.Tensor, Any]:
+        loss = losses.train if model.training else losses.evaluation
+        targets: Batch = {key: inputs[key] for key in loss.targets if key in inputs}
+        rest = {key: value for key, value in inputs.items() if key not in targets}
+        outputs = model(**rest)
+        if not has_logits(outputs) and self.compute_loss_func is None:
+            self._losses, self.loss_is_scaled_for_ga = None, False
+            own: tuple[torch.Tensor, Any] = super().compute_loss(model, dict(inputs), True, None)
+            return own
+        if self.teacher is not None and model.training:
+            targets[KEY] = self.teacher.logits(rest, self.args.device)
+        value = loss(outputs, targets, items)
+        return (value if items is None else value * self._processes()), outputs
+
+    def _processes(self) -> int:
+        """What undoes the mean that DDP takes of the processes' gradients, where the items are those of them all."""
+        return self.accelerator.num_processes // self.get_tp_size() if self.args.average_tokens_across_devices else 1
+
+    def get_train_dataloader(self) -> Any:
+        """Batches that carry the places of their examples, for `training_step` to take off."""
+        plain, self.data_collator = self.data_collator, WithRows(self.data_collator)
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.data_collator = plain
+
+    def train(self, resume_from_checkpoint: Any = None, **kwargs: Any) -> Any:
+        """As upstream; only a checkpoint whose hashes verify is resumed from.
+
+        Raises:
+            ArtifactError: the checkpoint is missing or broken.
+        """
+        with self.accelerator.main_process_first():
+            found = checkpoints.resolve(resume_from_checkpoint, self.args.output_dir)
+        self._saved = set()
+        if found is not None and found.parent.resolve() == Path(self.args.output_dir).resolve():
+            self._saved.add(checkpoints.step_of(found) or 0)
+        return super().train(str(found) if found is not None else None, **kwargs)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        self._rows = inputs.pop(ROWS, None)
+        step: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        return step
+
+    def _stop_if_diverged(self, loss: torch.Tensor) -> None:
+        bad = ~torch.isfinite(loss).all()
+        if self.args.world_size > 1:  # every process stops, or those that go on wait for ever
+            bad = self.accelerator.reduce(bad.float(), "sum") > 0
+        if not bool(bad):
+            return
+        found = [] if bool(torch.isfinite(loss).all()) else [(float(loss.mean()), rows_of(self._rows, self.row_ids))]
+        found = gather_object(found) if self.args.world_size > 1 else found
+        raise Diverged(
+            self.state.global_step + 1, found[0][0], [row for _, rows in found for row in rows], self._keep_last_good()
+        )
+
+    def _keep_last_good(self) -> str:
+        """Save the state after the last whole step, if it is not on disk yet; a sentence that says where it is."""
+        self.model.zero_grad()
+        self.is_in_train = False
+        step, folder = self.state.global_step, Path(self.args.output_dir, checkpoints.name(self.state.global_step))
+        if step == 0:
+            return "no step was taken: the model is as it was given."
+        if not all(bool(torch.isfinite(p.detach()).all()) for p in self.model.parameters() if p.is_floating_point()):
+            return f"the weights were no longer finite after step {step}, so they were not saved."
+        if self.folder is not None and self.folder.path is None:
+            return f"the model in memory is that of step {step}; nothing was saved, for want of an output_dir."
+        if step not in self._saved:
+            try:
+                self._save_checkpoint(self.model, None)
+            except (OSError, TunesmithError) as error:
+                return f"the state after step {step} could not be saved: {error}."
+        return f"the state after step {step} is kept in {folder}, from where `checkpoint` resumes."
+
+    def evaluation_loop(
+        self,
+        dataloader: Any,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """Our own scores: the loss over all items, and what `task` says of the decoded predictions.
+
+        Features go through the model in their own order, whatever the sampler's. With the user's `compute_metrics`,
+        without a recipe, or where the model has a loss of its own, the loop is upstream's.
+        """
+        features: Any = getattr(dataloader, "dataset", None)
+        recipe, encoding = self.recipe, self.encoding
+        theirs = self._losses is None or self.compute_metrics is not None
+        if theirs or recipe is None or encoding is None or not hasattr(features, "__len__"):
+            return super().evaluation_loop(
+                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix=metric_key_prefix
+            )
+        self.callback_handler.eval_dataloader = dataloader
+        rows, loss = self._run(features, recipe, encoding)
+        metrics: dict[str, float] = {} if loss is None else {"loss": loss}
+        examples, predictions = self._examples_of(features), None
+        if examples is not None and self.task is not None:
+            predictions = recipe.decode(rows, list(features), examples, encoding)
+            metrics |= self.task.score(examples, predictions)
+        named = {f"{metric_key_prefix}_{key}": value for key, value in metrics.items()}
+        return EvalLoopOutput(predictions=predictions, label_ids=None, metrics=named, num_samples=len(features))
+
+    def _run(self, features: Any, recipe: Recipe, encoding: Encoding) -> tuple[list[Any], float | None]:
+        """Output rows of all features and their mean loss; under DDP each process takes a stretch of them."""
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled  # there every process has to call every forward
+        spread = self.args.world_size > 1 and not sharded
+        mine = features.shard(self.args.world_size, self.args.process_index, contiguous=True) if spread else features
+        counted = self._judge(features, recipe.collate(encoding))
+        rows, loss = predictor.run(
+            self._model_for_evaluation(),
+            mine,
+            recipe,
+            encoding,
+            batch_size=self.args.eval_batch_size,
+            device=self.args.device,
+            on_batch=self._on_batch,
+            loss=counted,
+        )
+        if not spread:
+            return rows, loss
+        parts = gather_object([(loss, counted.items if counted is not None else 0.0)])
+        items = sum(count for value, count in parts if value is not None)
+        mean = sum(value * count for value, count in parts if value is not None and count) / items if items else None
+        return gather_object(rows), mean
+
+    def _judge(self, features: Any, collate: Any) -> Counted | None:
+        """The loss that features are judged by; None where they carry no gold."""
+        if self._losses is None or len(features) == 0:
+            return None
+        loss = self._losses.evaluation
+        return Counted(loss) if set(loss.targets) <= set(collate([features[0]])) else None
+
+    def prediction_step(
+        self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: list[str] | None = None, **more: Any
+    ) -> Any:
+        """As upstream, which gives `generate` every key of the batch: targets that are no input are taken off."""
+        if self.args.predict_with_generate and not prediction_loss_only and self._losses is not None:
+            keys = accepted(self.model, ())
+            inputs = {key: value for key, value in inputs.items() if keys is None or key in keys}
+        return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys, **more)
+
+    def _model_for_evaluation(self) -> Any:
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            return self.model_wrapped
+        if not self.accelerator._models:  # never trained: this adds the autocast of mixed precision, as upstream does
+            self.accelerator.prepare_model(self.model, evaluation_mode=True)
+        if not self.is_in_train and (self.args.fp16_full_eval or self.args.bf16_full_eval):
+            dtype = torch.float16 if self.args.fp16_full_eval else torch.bfloat16
+            self.model.to(dtype=dtype, device=self.args.device)
+        if callable(getattr(self.optimizer, "eval", None)):  # schedule-free optimizers
+            self.optimizer.eval()
+        return self.model
+
+    def _on_batch(self, done: int) -> None:
+        self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+
+    def _examples_of(self, features: Any) -> Examples | None:
+        if isinstance(self.eval_examples, Mapping):
+            known = self.eval_dataset if isinstance(self.eval_dataset, Mapping) else {}
+            return next((self.eval_examples.get(name) for name, each in known.items() if each is features), None)
+        return self.eval_examples if features is self.eval_dataset else None
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Upstream's checkpoint, written aside, then its manifest, then renamed: it is whole or absent."""
+        upstream = super()._save_checkpoint
+        saving.save_checkpoint(self, trial, lambda: upstream(model, trial))
+        self._saved.add(self.state.global_step)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """As upstream, with training_args.json in the place of the pickle."""
+        saving.save_model(self, output_dir if output_dir is not None else self.args.output_dir, state_dict)

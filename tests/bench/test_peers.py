@@ -1,0 +1,71 @@
+"""The peers on a tiny model: every kind gives one prediction a row, in the form that is scored."""
+
+from dataclasses import replace
+
+import pytest
+from bench.workloads import WORKLOADS, Rows, gold
+
+from bench import peers, scores
+from tiny import TEXTS, bert
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return bert(tmp_path_factory.mktemp("bert"))
+
+
+def _rows(kind):
+    texts = [text for text in TEXTS for _ in range(2)]
+    rows = {
+        "single": [{"text": text, "label": "xy"[i % 2]} for i, text in enumerate(texts)],
+        "multi": [{"text": text, "labels": ["x", "y"][: i % 3]} for i, text in enumerate(texts)],
+        "regression": [{"sentence1": t, "sentence2": texts[0], "score": float(i)} for i, t in enumerate(texts)],
+        "tags": [{"tokens": text.split(), "tags": ["B-X"] + ["O"] * (len(text.split()) - 1)} for text in texts],
+        "answers": [
+            {
+                "question": "what ?",
+                "context": t * 4,
+                "answers": {"text": [t.split()[1]], "answer_start": [t.find(" ") + 1]},
+            }
+            for t in texts
+        ],
+    }[kind]
+    return Rows(rows, rows[:5], {"tags": ("B-X", "O"), "single": ("x", "y"), "multi": ("x", "y")}.get(kind, ()))
+
+
+@pytest.mark.parametrize("name", ["sst2", "go_emotions", "stsb", "conll2003", "squad"])
+def test_a_peer_predicts_every_held_out_row_in_the_form_that_is_scored(name, base):
+    load = replace(WORKLOADS[name], settings={"num_train_epochs": 1}, lengths={"maxlength": 24, "stride": 8})
+    rows = _rows(load.kind)
+    predicted = peers.hf(load, rows, 0, base=base)
+    assert len(predicted) == 5
+    found = scores.point(scores.metrics(load.kind, gold(load.kind, rows.test), predicted, rows.labels), 5)
+    assert all(-1 <= value <= 1 for value in found.values())
+
+
+def test_equal_seeds_give_equal_predictions(base):
+    load = replace(WORKLOADS["stsb"], settings={"num_train_epochs": 1})
+    rows = _rows("regression")
+    assert peers.hf(load, rows, 1, base=base) == peers.hf(load, rows, 1, base=base)
+    assert peers.hf(load, rows, 1, base=base) != peers.hf(load, rows, 2, base=base)
+
+
+def test_the_floor_learns_words():
+    rows = Rows([{"text": f"good {i}", "label": "up"} for i in range(5)] + [{"text": "bad", "label": "down"}] * 5, [])
+    held = replace(rows, test=[{"text": "a good one"}, {"text": "bad"}])
+    assert peers.tfidf(WORKLOADS["sms-defaults"], held, 0) == ["up", "down"]
+
+
+def test_an_answer_is_placed_on_the_tokens_that_cover_it():
+    offsets, parts = [(0, 0), (0, 4), (0, 0), (0, 3), (4, 9), (10, 14), (0, 0)], [None, 0, None, 1, 1, 1, None]
+    assert peers._position({"text": ["quick fox"], "answer_start": [4]}, offsets, parts) == (4, 5)
+    assert peers._position({"text": ["the"], "answer_start": [0]}, offsets, parts) == (3, 3)
+    assert peers._position({"text": ["later"], "answer_start": [20]}, offsets, parts) == (0, 0)
+
+
+def test_the_best_span_over_all_chunks_wins_and_lies_in_the_context():
+    rows = [{"context": "one two three"}]
+    offsets = [[None, (0, 3), (4, 7)], [None, (4, 7), (8, 13)]]
+    starts = [[9.0, 1.0, 0.0], [9.0, 2.0, 0.0]]  # the CLS token has the highest logit, and is no answer
+    ends = [[9.0, 0.0, 1.0], [9.0, 0.0, 3.0]]
+    assert peers._best_answers(rows, [0, 0], offsets, starts, ends) == ["two three"]

@@ -1,0 +1,458 @@
+"""The defects of the trainer that `HFTrainer` replaces, by their numbers in our study of it: none may be ours.
+
+Where a defect has its home in one module (positions of answers, packing, masks …) its closest test stands there; here
+the whole call is made, as a user of the drop-in makes it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from tunesmith.errors import ConfigError, RowError, UnknownName
+from tunesmith.pipeline import HFTrainer
+
+POSITIVE = ["the phone is great", "a good book", "the screen is bright", "a great film"]
+NEGATIVE = ["the box was broken", "the film was bad", "I want my money back", "a bad phone"]
+QUICK: dict[str, Any] = {"num_train_epochs": 1, "seed": 0, "disable_tqdm": True}
+
+
+def rows(positive: Any = 1, negative: Any = 0, copies: int = 2) -> list[dict[str, Any]]:
+    """Sixteen labelled rows."""
+    pairs = [(text, positive) for text in POSITIVE] + [(text, negative) for text in NEGATIVE]
+    return [{"text": text, "label": label} for text, label in pairs * copies]
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny.bert(tmp_path_factory.mktemp("bert"))
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def test_1_answer_whose_token_is_the_last_of_its_context_gets_its_true_positions(bert: str) -> None:
+    data = [{"question": "what", "context": "1 yellow onion", "answers": "onion"}] * 8
+    model, tokenizer = HFTrainer()(
+        bert, data, task="question-answering", num_train_epochs=60, learning_rate=3e-3, seed=0, disable_tqdm=True
+    )
+    inputs = tokenizer("what", "1 yellow onion", return_tensors="pt")
+    with torch.no_grad():
+        found = model(**inputs)
+    start, end = int(found.start_logits.argmax()), int(found.end_logits.argmax())
+    assert start <= end
+    assert tokenizer.decode(inputs["input_ids"][0][start : end + 1]).replace(" ", "") == "onion"
+
+
+def test_2_any_name_of_the_label_column_works(bert: str) -> None:
+    data = [{"s": row["text"], "y": row["label"]} for row in rows()]
+    model, _ = HFTrainer()(bert, data, columns=("s", "y"), **QUICK)
+    assert model.config.num_labels == 2
+
+
+def test_3_string_labels_keep_their_names(bert: str) -> None:
+    model, _ = HFTrainer()(bert, rows("joyful", "gloomy"), **QUICK)
+    assert model.config.id2label == {0: "gloomy", 1: "joyful"}
+    assert model.config.num_labels == 2
+
+
+def test_3_names_of_a_class_label_column_are_kept_in_declared_order(bert: str) -> None:
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["zebra", "ant", "unseen"])})
+    data = Dataset.from_list(rows(), features=features)
+    model, _ = HFTrainer()(bert, data, **QUICK)
+    assert list(model.config.id2label.values()) == ["zebra", "ant", "unseen"]
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "names"),
+    [
+        (5, 0, ["0", "5"]),
+        (2, 1, ["1", "2"]),
+        (True, False, ["False", "True"]),
+        (1.0, 0.0, ["0", "1"]),
+        ("10", "9", ["9", "10"]),
+        ([1, 0], [0, 1], ["0", "1"]),
+    ],
+    ids=["gap", "from one", "bool", "whole float", "numeric text", "multi-hot ints"],
+)
+def test_4_labels_of_every_form_train(bert: str, positive: Any, negative: Any, names: list[str]) -> None:
+    model, _ = HFTrainer()(bert, rows(positive, negative), **QUICK)
+    assert list(model.config.id2label.values()) == names
+
+
+def test_4_rows_without_a_label_are_left_out(bert: str, tmp_path: Path) -> None:
+    data = [*rows(), {"text": "no idea", "label": None}, {"text": "nor here", "label": float("nan")}]
+    HFTrainer()(bert, data, output_dir=str(tmp_path), **QUICK)
+    audit = json.loads((tmp_path / "audit.json").read_text())
+    assert audit["train"]["rows"] == 18
+    assert sum(map(len, audit["train"]["left_out"].values())) == 2
+
+
+def test_4_one_class_is_an_error_that_names_it_and_no_regression(bert: str) -> None:
+    with pytest.raises(ValueError, match="'1'"):
+        HFTrainer()(bert, rows(1, 1), **QUICK)
+
+
+def test_5_a_saved_model_takes_other_labels_and_another_kind(bert: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    three = [*rows("a", "b"), *({"text": t, "label": "c"} for t in POSITIVE)]
+    HFTrainer()(bert, three, output_dir=str(first), **QUICK)
+    model, _ = HFTrainer()(str(first), rows("b", "a"), output_dir=str(second), **QUICK)
+    assert model.config.id2label == {0: "a", 1: "b"}
+    model, _ = HFTrainer()(str(second), rows(["x", "y"], ["x"]), **QUICK)
+    assert model.config.problem_type == "multi_label_classification"
+
+
+def test_5_classification_after_regression_gets_a_classification_head(bert: str) -> None:
+    pair = HFTrainer()(bert, rows(0.9, 0.1), **QUICK)
+    assert pair[0].config.problem_type == "regression"
+    model, _ = HFTrainer()(pair, rows("up", "down"), **QUICK)
+    assert model is pair[0]
+    assert model.config.problem_type == "single_label_classification"
+    assert model(**pair[1]("a good book", return_tensors="pt")).logits.shape == (1, 2)
+
+
+def test_6_a_given_model_with_another_number_of_labels_gets_a_head_that_fits(bert: str) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    base = (AutoModelForSequenceClassification.from_pretrained(bert, num_labels=2), AutoTokenizer.from_pretrained(bert))
+    data = [{"text": text, "label": f"class {place % 5}"} for place, text in enumerate(POSITIVE + NEGATIVE)]
+    model, tokenizer = HFTrainer()(base, data, **QUICK)
+    assert model is base[0]
+    assert tokenizer is base[1]
+    assert model.classifier.out_features == model.config.num_labels == 5
+
+
+def test_7_gradient_accumulation_gives_the_loss_of_the_large_batch(bert: str) -> None:
+    import transformers
+
+    logged: dict[int, float] = {}
+
+    class Watch(transformers.TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            if "grad_norm" in logs:
+                logged.setdefault(args.gradient_accumulation_steps, logs["grad_norm"])
+                losses[args.gradient_accumulation_steps] = logs["loss"]
+
+    losses: dict[int, float] = {}
+    for steps in (1, 4):
+        args = QUICK | {"gradient_accumulation_steps": steps, "per_device_train_batch_size": 16 // steps}
+        trained = tiny_model(bert)
+        HFTrainer()(trained, rows(), callbacks=[Watch()], logging_steps=1, **args)
+    assert losses[4] == pytest.approx(losses[1], rel=1e-4)
+    assert logged[4] == pytest.approx(logged[1], rel=1e-3)
+
+
+def tiny_model(path: str) -> tuple[Any, Any]:
+    """A model without dropout, so that batches of other sizes compute the same function."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.manual_seed(0)
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    return AutoModelForSequenceClassification.from_pretrained(path, **none), AutoTokenizer.from_pretrained(path)
+
+
+def test_8_the_end_of_a_text_is_learned_where_pad_is_eos(tmp_path: Path) -> None:
+    base = tiny.gpt2(tmp_path / "gpt2", pad="eos")
+    model, tokenizer = HFTrainer()(
+        base,
+        [{"text": "a good book"}] * 8,
+        task="language-generation",
+        merge=None,
+        num_train_epochs=40,
+        learning_rate=5e-3,
+        seed=0,
+        disable_tqdm=True,
+    )
+    inputs = tokenizer("a good book", return_tensors="pt")
+    inputs = {key: value[:, : len(tokenizer("a good book")["input_ids"])] for key, value in inputs.items()}
+    with torch.no_grad():
+        assert int(model(**inputs).logits[0, -1].argmax()) == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("merge", ["pack", None])
+def test_9_rows_longer_than_the_model_train(tmp_path: Path, merge: str | None) -> None:
+    base = tiny.gpt2(tmp_path / "gpt2", max_positions=16)
+    data = [{"text": "two dogs run on the beach and " * 12}, {"text": "a man"}]
+    model, _ = HFTrainer()(base, data, task="language-generation", merge=merge, **QUICK)
+    assert not model.training
+
+
+def test_10_a_list_of_end_tokens_is_not_copied_into_the_pad_id(tmp_path: Path) -> None:
+    base = tiny.llama(tmp_path / "llama", eos_list=True)
+    model, tokenizer = HFTrainer()(base, [{"text": "a man"}] * 4, task="language-generation", **QUICK)
+    assert model.config.pad_token_id == tokenizer.pad_token_id
+    assert isinstance(model.config.pad_token_id, int)
+
+
+@pytest.mark.parametrize("task", ["question-answering", "token-detection", "token-classification", "text-classification"])
+def test_11_lora_with_its_defaults_trains(bert: str, tmp_path: Path, task: str) -> None:
+    data: Any = {
+        "question-answering": [{"question": "who", "context": "Anna wrote", "answers": "Anna"}] * 4,
+        "token-detection": [{"text": text} for text in POSITIVE],
+        "token-classification": [{"tokens": ["Anna", "wrote"], "tags": ["B-PER", "O"]}] * 4,
+        "text-classification": rows(),
+    }[task]
+    base = tiny.electra(tmp_path / "electra") if task == "token-detection" else bert
+    model, _ = HFTrainer()(base, data, task=task, lora=True, **QUICK)
+    trained = [name for name, value in model.named_parameters() if value.requires_grad]
+    assert any("lora_" in name for name in trained)
+
+
+def test_12_an_adapter_reloads_to_equal_logits_in_a_new_process_on_a_base_without_pooler(tmp_path: Path) -> None:
+    base = tiny.bert(tmp_path / "mlm", model="BertForMaskedLM")
+    out = tmp_path / "out"
+    model, tokenizer = HFTrainer()(base, rows(), lora=True, output_dir=str(out), learning_rate=1e-2, **QUICK)
+    assert (out / "adapter_model.safetensors").is_file()
+    assert not (out / "model.safetensors").exists()
+    with torch.no_grad():
+        expected = model(**tokenizer("a good book", return_tensors="pt")).logits[0].tolist()
+    code = (
+        "import sys, json, torch, tunesmith\n"
+        "run = tunesmith.load(sys.argv[1])\n"
+        "with torch.no_grad(): out = run.model(**run.tokenizer('a good book', return_tensors='pt')).logits[0].tolist()\n"
+        "print(json.dumps(out))"
+    )
+    told = subprocess.run([sys.executable, "-c", code, str(out)], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout.splitlines()[-1]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_12_a_saved_adapter_is_a_base(bert: str, tmp_path: Path) -> None:
+    HFTrainer()(bert, rows("up", "down"), lora=True, output_dir=str(tmp_path), **QUICK)
+    model, _ = HFTrainer()(str(tmp_path), rows("up", "down"), **QUICK)
+    assert any(value.requires_grad for name, value in model.named_parameters() if "lora_" in name)
+
+
+def test_13_a_16_bit_base_stays_16_bit_under_an_adapter(bert: str, tmp_path: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    AutoModel.from_pretrained(bert, dtype=torch.bfloat16).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path)
+    model, _ = HFTrainer()(str(tmp_path), rows(), lora=True, **QUICK)
+    kinds = {value.dtype for name, value in model.named_parameters() if "lora_" not in name and "classifier" not in name}
+    assert torch.bfloat16 in kinds
+    assert model.get_base_model().bert.encoder.layer[0].output.dense.weight.dtype == torch.bfloat16
+
+
+def test_14_full_fine_tuning_of_a_16_bit_base_has_32_bit_weights(bert: str, tmp_path: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    AutoModel.from_pretrained(bert, dtype=torch.bfloat16).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path)
+    model, _ = HFTrainer()(str(tmp_path), rows(), **QUICK)
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+
+
+def test_15_token_detection_trains_from_a_bert_base_and_resumes(bert: str, tmp_path: Path) -> None:
+    data = [{"text": text} for text in POSITIVE + NEGATIVE]
+    args = {"output_dir": str(tmp_path), "save_strategy": "epoch", "merge": None, "per_device_train_batch_size": 4}
+    HFTrainer()(bert, data, task="token-detection", **QUICK, **args)
+    assert (tmp_path / "generator" / "model.safetensors").is_file()
+    assert (tmp_path / "discriminator" / "model.safetensors").is_file()
+    more = QUICK | {"num_train_epochs": 2}
+    HFTrainer()(bert, data, task="token-detection", checkpoint=True, **more, **args)
+    assert json.loads((tmp_path / "trainer_state.json").read_text())["global_step"] == 4
+
+
+@pytest.mark.parametrize("task", ["language-generation", "sequence-sequence", "token-classification"])
+def test_16_distillation_trains_tasks_beside_classification(bert: str, tmp_path: Path, task: str) -> None:
+    data: Any = {
+        "language-generation": [{"text": text} for text in POSITIVE],
+        "sequence-sequence": [{"source": text, "target": text} for text in POSITIVE],
+        "token-classification": [{"tokens": ["Anna", "wrote"], "tags": ["B-PER", "O"]}] * 4,
+    }[task]
+    base = {"language-generation": tiny.gpt2, "sequence-sequence": tiny.t5, "token-classification": tiny.bert}[task]
+    student, teacher = base(tmp_path / "student"), base(tmp_path / "teacher", seed=1)
+    if task == "token-classification":
+        HFTrainer()(teacher, data, task=task, output_dir=str(tmp_path / "taught"), **QUICK)
+        teacher = str(tmp_path / "taught")
+    plain, _ = HFTrainer()(student, data, task=task, **QUICK)
+    taught, _ = HFTrainer()(student, data, task=task, teacher=teacher, **QUICK)
+    before, after = weights(plain), weights(taught)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_16_the_teacher_of_several_labels_is_followed_label_by_label(bert: str) -> None:
+    teacher = HFTrainer()(bert, rows(["x", "y"], ["x"]), learning_rate=1e-3, **QUICK)
+    model, _ = HFTrainer()(bert, rows(["x", "y"], ["x"]), teacher=teacher, distillation=(2.0, 1.0), **QUICK)
+    assert model.config.problem_type == "multi_label_classification"
+
+
+def test_17_targets_are_tokenized_as_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny.t5(tmp_path / "t5"))
+    seen: list[Any] = []
+    original = type(tokenizer).__call__
+
+    def watch(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(kwargs.get("text_target"))
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(tokenizer), "__call__", watch)
+    HFTrainer()(tiny.t5(tmp_path / "t5"), [{"source": "a man", "target": "two dogs"}] * 4, task="seq2seq", **QUICK)
+    assert any(target and "two dogs" in target for target in seen)
+
+
+def test_18_without_an_output_dir_the_best_model_is_loaded_and_nothing_is_left(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = QUICK | {"num_train_epochs": 3, "learning_rate": 5e-2, "eval_strategy": "epoch", "save_strategy": "epoch"}
+    losses: list[float] = []
+    import transformers
+
+    class Watch(transformers.TrainerCallback):
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+            losses.append(metrics["eval_loss"])
+
+    HFTrainer()(
+        bert,
+        rows(),
+        rows(copies=1),
+        load_best_model_at_end=True,
+        metric_for_best_model="loss",
+        callbacks=[Watch()],
+        cache=False,
+        **args,
+    )
+    assert losses[-1] == pytest.approx(min(losses[:-1]), rel=1e-5)  # the last evaluation is of the model that is returned
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_19_the_default_stride_suits_a_model_of_64_tokens(tmp_path: Path) -> None:
+    base = tiny.bert(tmp_path / "small", max_positions=64)
+    data = [{"question": "who wrote", "context": "the town is old . " * 30 + "Anna wrote the letter", "answers": "Anna"}]
+    model, _ = HFTrainer()(base, data, task="question-answering", **QUICK)
+    assert not model.training
+
+
+def test_20_question_answering_needs_no_cls_token(tmp_path: Path) -> None:
+    base = tiny.gpt2(tmp_path / "gpt2")
+    data = [{"question": "who", "context": "Anna wrote the letter", "answers": answer} for answer in ("Anna", "", None)]
+    model, _ = HFTrainer()(base, data, task="question-answering", **QUICK)
+    assert not model.training
+
+
+@pytest.mark.parametrize("columns", [("text",), "text", None])
+def test_22_one_column_is_enough_for_a_language_task(tmp_path: Path, columns: Any) -> None:
+    base = tiny.gpt2(tmp_path / "gpt2")
+    data = [{"text": text, "other": 1} for text in POSITIVE]
+    model, _ = HFTrainer()(base, data, columns=columns, task="language-generation", **QUICK)
+    assert not model.training
+
+
+@pytest.mark.parametrize("value", [None, 7, ["a"]])
+def test_22_a_cell_that_is_no_text_is_an_error_with_row_and_column(bert: str, value: Any) -> None:
+    data = [*rows(), {"text": value, "label": 1}]
+    with pytest.raises((RowError, ValueError), match="text"):
+        HFTrainer()(bert, data, **QUICK)
+
+
+def test_22_a_row_without_a_used_column_does_not_shift_the_others(bert: str) -> None:
+    data = rows()
+    del data[3]["text"]
+    with pytest.raises(RowError, match="row 3, column 'text'"):
+        HFTrainer()(bert, data, **QUICK)
+
+
+def test_23_unknown_names_are_errors_that_name_the_nearest(bert: str) -> None:
+    with pytest.raises(UnknownName, match="text-classification"):
+        HFTrainer()(bert, rows(), task="text-clasification", **QUICK)
+    with pytest.raises(ConfigError, match="merge"):
+        HFTrainer()(bert, rows(), merge="packed", **QUICK)
+    with pytest.raises(TypeError, match="learning_rate"):
+        HFTrainer()(bert, rows(), lerning_rate=1e-3, **QUICK)
+
+
+def test_23_a_path_and_a_tokenizer_make_a_base(bert: str) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(bert)
+    _, returned = HFTrainer()((bert, tokenizer), rows(), **QUICK)
+    assert returned is tokenizer
+
+
+def test_speed_1_features_are_padded_by_the_batch_only(bert: str) -> None:
+    trainer = HFTrainer()
+    _, tokenizer, maxlength = trainer.load(bert, None)
+    data = [*rows(), {"text": "two dogs run " * 20, "label": 1}]
+    process, collate, _ = trainer.prepare(
+        "text-classification", data, tokenizer, None, maxlength, 128, None, None, trainer.parse({})
+    )
+    features = list(process(data))
+    assert len({len(feature["input_ids"]) for feature in features}) > 2
+    assert collate(features[:4])["input_ids"].shape[1] == max(len(f["input_ids"]) for f in features[:4])
+
+
+def test_speed_2_a_stream_of_rows_trains(bert: str) -> None:
+    from datasets import IterableDataset
+
+    stream = IterableDataset.from_generator(lambda: iter(rows()))
+    model, _ = HFTrainer()(bert, stream, **QUICK)
+    assert model.config.num_labels == 2
+
+
+def test_speed_6_16_bit_training_pads_to_a_multiple_of_8_for_every_task(bert: str) -> None:
+    trainer = HFTrainer()
+    _, tokenizer, _ = trainer.load(bert, None)
+    args = trainer.parse({"bf16": True})
+    process, collate, _ = trainer.prepare("text-classification", rows(), tokenizer, None, 128, 128, None, None, args)
+    assert collate(list(process(rows()))[:4])["input_ids"].shape[1] % 8 == 0
+
+
+def test_speed_10_training_with_an_adapter_prints_nothing(bert: str, capfd: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("tunesmith").setLevel(logging.WARNING)
+    HFTrainer()(bert, rows(), lora=True, **QUICK)
+    assert capfd.readouterr().out == ""
+
+
+def test_equal_seeds_give_equal_weights_bit_for_bit_and_others_do_not(bert: str) -> None:
+    first, again = (weights(HFTrainer()(bert, rows(), **QUICK)[0]) for _ in range(2))
+    other = weights(HFTrainer()(bert, rows(), **(QUICK | {"seed": 1}))[0])
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_plain_module_with_a_config_trains_and_is_returned(bert: str) -> None:
+    class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config = type("Config", (), {"num_labels": 2, "pad_token_id": 0})()
+            self.embed, self.out = torch.nn.Embedding(500, 8), torch.nn.Linear(8, 2)
+
+        def forward(self, input_ids: Any = None, attention_mask: Any = None, labels: Any = None) -> Any:
+            logits = self.out(self.embed(input_ids).mean(1))
+            loss = None if labels is None else torch.nn.functional.cross_entropy(logits, labels)
+            return (loss, logits) if loss is not None else (logits,)
+
+    from transformers import AutoTokenizer
+
+    base = (Plain(), AutoTokenizer.from_pretrained(bert))
+    before = weights(base[0])
+    model, _ = HFTrainer()(base, rows(), **QUICK)
+    assert model is base[0]
+    assert not torch.equal(before["out.weight"], model.out.weight)
+
+
+def test_the_users_metrics_function_gets_logits_and_labels(bert: str) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def metrics(prediction: Any) -> dict[str, float]:
+        shapes.append(np.asarray(prediction.predictions).shape)
+        return {"own": 0.5}
+
+    HFTrainer()(bert, rows(), rows(copies=1), metrics=metrics, **QUICK)
+    assert shapes == [(8, 2)]

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 
+import tiny
 from tunesmith.errors import ConfigError, RowError, UnknownName
 from tunesmith.pipeline import HFTrainer
 
@@ -197,7 +197,9 @@ def test_10_a_list_of_end_tokens_is_not_copied_into_the_pad_id(tmp_path: Path) -
     assert isinstance(model.config.pad_token_id, int)
 
 
-@pytest.mark.parametrize("task", ["question-answering", "token-detection", "token-classification", "text-classification"])
+@pytest.mark.parametrize(
+    "task", ["question-answering", "token-detection", "token-classification", "text-classification"]
+)
 def test_11_lora_with_its_defaults_trains(bert: str, tmp_path: Path, task: str) -> None:
     data: Any = {
         "question-answering": [{"question": "who", "context": "Anna wrote", "answers": "Anna"}] * 4,
@@ -241,7 +243,9 @@ def test_13_a_16_bit_base_stays_16_bit_under_an_adapter(bert: str, tmp_path: Pat
     AutoModel.from_pretrained(bert, dtype=torch.bfloat16).save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path)
     model, _ = HFTrainer()(str(tmp_path), rows(), lora=True, **QUICK)
-    kinds = {value.dtype for name, value in model.named_parameters() if "lora_" not in name and "classifier" not in name}
+    kinds = {
+        value.dtype for name, value in model.named_parameters() if "lora_" not in name and "classifier" not in name
+    }
     assert torch.bfloat16 in kinds
     assert model.get_base_model().bert.encoder.layer[0].output.dense.weight.dtype == torch.bfloat16
 
@@ -328,13 +332,17 @@ def test_18_without_an_output_dir_the_best_model_is_loaded_and_nothing_is_left(
         cache=False,
         **args,
     )
-    assert losses[-1] == pytest.approx(min(losses[:-1]), rel=1e-5)  # the last evaluation is of the model that is returned
+    assert losses[-1] == pytest.approx(
+        min(losses[:-1]), rel=1e-5
+    )  # the last evaluation is of the model that is returned
     assert list(tmp_path.iterdir()) == []
 
 
 def test_19_the_default_stride_suits_a_model_of_64_tokens(tmp_path: Path) -> None:
     base = tiny.bert(tmp_path / "small", max_positions=64)
-    data = [{"question": "who wrote", "context": "the town is old . " * 30 + "Anna wrote the letter", "answers": "Anna"}]
+    data = [
+        {"question": "who wrote", "context": "the town is old . " * 30 + "Anna wrote the letter", "answers": "Anna"}
+    ]
     model, _ = HFTrainer()(base, data, task="question-answering", **QUICK)
     assert not model.training
 
@@ -427,10 +435,12 @@ def test_equal_seeds_give_equal_weights_bit_for_bit_and_others_do_not(bert: str)
 
 
 def test_a_plain_module_with_a_config_trains_and_is_returned(bert: str) -> None:
+    import transformers
+
     class Plain(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.config = type("Config", (), {"num_labels": 2, "pad_token_id": 0})()
+            self.config = transformers.AutoConfig.from_pretrained(bert)
             self.embed, self.out = torch.nn.Embedding(500, 8), torch.nn.Linear(8, 2)
 
         def forward(self, input_ids: Any = None, attention_mask: Any = None, labels: Any = None) -> Any:

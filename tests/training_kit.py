@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from tiny import TEXTS, bert, bert_tokenizer
 from transformers import AutoModelForSequenceClassification
 
+from tiny import TEXTS, bert, bert_tokenizer
 from tunesmith.data.labels import Labels
 from tunesmith.tasks.base import Account, Example, Examples
 from tunesmith.tasks.text_classification import TASK
@@ -26,7 +26,8 @@ def examples(count: int, *, start: int = 100) -> Examples:
     """Texts of unequal length with three labels; row ids start at `start`, so that no id is a place."""
     words = " ".join(TEXTS).split()
     rows = [
-        Example(start + n, text=" ".join(words[n % 7 : n % 7 + 2 + (n * 5) % 11]), label=NAMES[n % 3]) for n in range(count)
+        Example(start + n, text=" ".join(words[n % 7 : n % 7 + 2 + (n * 5) % 11]), label=NAMES[n % 3])
+        for n in range(count)
     ]
     return Examples(rows, Labels("single", NAMES), Account(count), f"kit-{count}", "single")
 

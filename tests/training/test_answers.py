@@ -7,7 +7,7 @@ from transformers import (
     BertConfig,
     BertForQuestionAnswering,
     BertTokenizer,
-    CanineTokenizer,
+    ByT5Tokenizer,
     GPT2Config,
     GPT2ForQuestionAnswering,
     GPT2Tokenizer,
@@ -123,9 +123,7 @@ def test_long_contexts_become_chunks_that_lose_nothing():
     features = RECIPE.encode([example("which one ?", LONG, "w50")], encoding, True)
     assert len(features) > 3
     assert all(len(feature["input_ids"]) <= 32 for feature in features)
-    covered = {
-        LONG[s:e] for f in features for s, e in zip(f["starts"], f["ends"], strict=True) if s >= 0
-    }
+    covered = {LONG[s:e] for f in features for s, e in zip(f["starts"], f["ends"], strict=True) if s >= 0}
     assert covered == set(LONG.split())
 
 
@@ -173,8 +171,8 @@ def test_a_maxlength_without_room_is_refused():
 
 
 def test_a_slow_tokenizer_is_refused():
-    encoding = Encoding(CanineTokenizer(), None, "answerable", 64)
-    with pytest.raises(ConfigError, match="'CanineTokenizer': expected a fast tokenizer"):
+    encoding = Encoding(ByT5Tokenizer(), None, "answerable", 64)
+    with pytest.raises(ConfigError, match="'ByT5Tokenizer': expected a fast tokenizer"):
         RECIPE.encode([example("one", "red")], encoding, False)
 
 

@@ -47,7 +47,9 @@ def test_an_attention_mask_is_made_where_the_features_have_none():
 
 
 def test_single_numbers_become_a_vector():
-    batch = pad([feature(1, place=3, value=0.5), feature(2, place=4, value=1.5)], encoding(), extra={"place": 0, "value": 0})
+    batch = pad(
+        [feature(1, place=3, value=0.5), feature(2, place=4, value=1.5)], encoding(), extra={"place": 0, "value": 0}
+    )
     assert batch["place"].tolist() == [3, 4]
     assert batch["place"].dtype == torch.int64
     assert batch["value"].tolist() == [0.5, 1.5]
@@ -121,5 +123,5 @@ def test_need_offsets_names_the_tokenizer():
     from tunesmith.training.batching import need_offsets
 
     slow = SimpleNamespace(is_fast=False)
-    with pytest.raises(ConfigError, match="expected a fast tokenizer .* question answering needs the place"):
+    with pytest.raises(ConfigError, match=r"expected a fast tokenizer .* question answering needs the place"):
         need_offsets(Encoding(slow, None, "", 8), "question answering")

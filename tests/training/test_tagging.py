@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForTokenClassification, BertTokenizer, CanineTokenizer, GPT2Tokenizer
+from transformers import BertConfig, BertForTokenClassification, BertTokenizer, ByT5Tokenizer, GPT2Tokenizer
 
 from tunesmith.data.labels import Labels
 from tunesmith.errors import ConfigError, DataError
@@ -71,7 +71,9 @@ def test_a_words_first_token_carries_its_tag():
 
 
 def test_words_come_back_with_their_tags_and_characters():
-    example = tagged(["ann", "leenas", "met", "new", "york", "."], ["B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O"], id="x")
+    example = tagged(
+        ["ann", "leenas", "met", "new", "york", "."], ["B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O"], id="x"
+    )
     [prediction] = round_trip([example], bert())
     assert prediction.id == "x"
     assert prediction.tags == example.tags
@@ -112,9 +114,7 @@ def test_spans_become_bio_tags_of_every_token():
 def test_spans_come_back():
     example = spanned("leenas, met in new york (ann).", ("PER", "leena"), ("LOC", "new york"), ("PER", "ann"))
     [prediction] = round_trip([example], bert(kind="spans"))
-    assert prediction.spans == tuple(
-        Span(span.label, span.start, span.end, pytest.approx(1)) for span in example.spans
-    )
+    assert prediction.spans == tuple(Span(span.label, span.start, span.end, pytest.approx(1)) for span in example.spans)
     assert prediction.tags is None
 
 
@@ -158,7 +158,9 @@ def test_byte_level_tokenizers_take_words_without_a_prefix_space():
 LONG = tagged([f"w{i}" for i in range(100)], ["B-LOC" if i % 3 == 0 else "I-LOC" for i in range(100)])
 
 
-@pytest.mark.parametrize(("maxlength", "stride"), [(3, 128), (4, 128), (12, 128), (12, 3), (12, 0), (40, 37), (200, 128)])
+@pytest.mark.parametrize(
+    ("maxlength", "stride"), [(3, 128), (4, 128), (12, 128), (12, 3), (12, 0), (40, 37), (200, 128)]
+)
 def test_a_long_text_comes_back_whole_whatever_the_chunks(maxlength, stride):
     encoding = bert(maxlength, stride=stride)
     features = RECIPE.encode([LONG], encoding, True)
@@ -263,8 +265,8 @@ def test_a_maxlength_without_room_is_refused():
 
 
 def test_a_slow_tokenizer_is_refused():
-    encoding = Encoding(CanineTokenizer(), Labels("single", NAMES), "tags", 64)
-    with pytest.raises(ConfigError, match="'CanineTokenizer': expected a fast tokenizer"):
+    encoding = Encoding(ByT5Tokenizer(), Labels("single", NAMES), "tags", 64)
+    with pytest.raises(ConfigError, match="'ByT5Tokenizer': expected a fast tokenizer"):
         RECIPE.encode([LONG], encoding, True)
 
 

@@ -70,7 +70,8 @@ def spell_out(argv: Sequence[str], arguments: Mapping[str, Argument]) -> list[st
     so that `--bf16 reviews.csv` leaves the file alone.
     """
     by_flag = {argument.flag: argument for argument in arguments.values()}
-    words, spelled = list(argv), []
+    words = list(argv)
+    spelled: list[str] = []
     while words:
         word = words.pop(0)
         if word == "--":
@@ -190,9 +191,9 @@ def _entry(argument: Argument, width: int) -> list[str]:
     left = f"  {argument.flag} {_metavar(argument)}".rstrip()
     told = argument.help
     if argument.default not in (None, "", [], {}, False):
-        shown = argument.default if isinstance(argument.default, str) else json.dumps(argument.default)
+        shown = argument.default if isinstance(argument.default, str) else json.dumps(argument.default).strip("[]")
         told += f" [{shown}]"
-    wrapped = textwrap.wrap(told, max(width - 40, 30)) or [""]
+    wrapped = textwrap.wrap(told, max(width - 40, 30), break_on_hyphens=False) or [""]
     first = [f"{left:<39} {wrapped[0]}"] if len(left) < 39 else [left, " " * 40 + wrapped[0]]
     return first + [" " * 40 + line for line in wrapped[1:]]
 
@@ -201,4 +202,6 @@ def _metavar(argument: Argument) -> str:
     if argument.choices and len("|".join(argument.choices)) <= 24:
         return "|".join((*argument.choices, *(("none",) if argument.nullable else ())))
     kinds = {"bool": "", "int": "N", "float": "X", "choice": "NAME", "columns": "A,B", "str": "TEXT"}
-    return kinds.get(argument.kind, "JSON" if {"dict", "object"} & set(argument.type.split(" | ")) else "VALUE")
+    types = {option.split("[")[0] for option in argument.type.split(" | ")}
+    free = "VALUE" if "str" in types or not types & {"dict", "object"} else "JSON"
+    return kinds.get(argument.kind, f"[{free}]" if "bool" in types else free)

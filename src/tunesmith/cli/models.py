@@ -100,7 +100,7 @@ def _of_file(run: Any, path: str, columns: Any, limit: int | None, batch_size: i
     """The predictions of a file's rows, with the row ids of the file, a chunk at a time."""
     from ..data.sources import read
 
-    dataset = read(path, name=path, limit=limit, names=run.task.roles)
+    dataset = read(path, name=path, limit=limit)
     roles = by_role(columns if columns is not None else run.settings.columns, run.task.roles, run.task.optional)
     if columns is not None:
         for role, column in roles.items():
@@ -126,7 +126,7 @@ def _of_rows(run: Any, chunk: Sequence[tuple[int, Mapping[str, Any]]], batch_siz
 
 
 def by_role(columns: Any, roles: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
-    """The columns that were named, by role; a tuple goes by place, two items of three are first and last as in train."""
+    """The columns that were named, by role; a tuple goes by place, and two of three are first and last, as in train."""
     if columns is None:
         return {}
     if isinstance(columns, Mapping):

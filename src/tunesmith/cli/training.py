@@ -15,11 +15,12 @@ _ABOUT = """usage: tunesmith train FILE [--flag value ...]
 Train a model on labelled text, score it on held-out rows, and write it to a folder.
 
   FILE                                  training data: a path, a glob or a data set of the hub
-  --config FILE                         run file in YAML: a key is a flag, a flag wins (`tunesmith config-schema`)
+  --config FILE                         run file in YAML: a key is a flag, and a flag wins
   --json                                print the scores as JSON
   -h, --help                            print this
 
-A flag that is true or false is written --flag, --flag false or --no-flag; a mapping is JSON or key=value,key=value."""
+A flag that is true or false is written --flag, --flag false or --no-flag.
+A mapping is JSON, or key=value,key=value. `tunesmith config-schema` describes the run file."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -63,7 +64,8 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, Any], bool]:
         parser.error("FILE is missing: give the training data, or a run file that names it under 'train'")
     given.setdefault("output_dir", "model")
     given.setdefault("disable_tqdm", True)  # our own progress is drawn
-    if "logging_strategy" not in given:
+    # Where transformers takes evaluation steps from the logging steps, these are left to it.
+    if "logging_strategy" not in given and (given.get("eval_strategy") != "steps" or "eval_steps" in given):
         given.setdefault("logging_steps", 0.01)  # a share of all steps: the progress moves a hundred times
     return source, given, as_json
 

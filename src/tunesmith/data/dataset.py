@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from ..errors import DataError, RowError
+from .rows import JSON
 
 Row = dict[str, Any]
 _BATCH = 1_000  # rows turned into Python objects at a time
@@ -42,10 +45,10 @@ class Dataset:
         if not self.columns:
             return
         place = 0
-        for batch in self.table.with_format("arrow").iter(_BATCH):
-            for row in self._rows(batch, place):
-                yield self._id(place), row
-                place += 1
+        for batch in self._arrow.iter(_BATCH):
+            ids = [self._id(n) for n in range(place, place + len(batch))]
+            yield from zip(ids, self._rows(batch, ids), strict=True)
+            place += len(batch)
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, {len(self)} rows, columns {', '.join(self.columns)})"
@@ -64,7 +67,11 @@ class Dataset:
 
     def rows(self, indices: Iterable[int]) -> list[tuple[int, Row]]:
         """(row id, row) at these places, in the order asked."""
-        return list(self.select(indices))
+        places = [int(place) for place in indices]
+        if not places:
+            return []
+        ids = [self._id(place) for place in places]
+        return list(zip(ids, self._rows(self._arrow[places], ids), strict=True))
 
     def column(self, name: str) -> list[Any]:
         """Every cell of one column, in order.
@@ -80,23 +87,29 @@ class Dataset:
     def _id(self, place: int) -> int:
         return place if self.ids is None else self.ids[place]
 
-    def _rows(self, batch: pa.Table, place: int) -> list[Row]:
+    @cached_property
+    def _arrow(self) -> Any:
+        return self.table.with_format("arrow")
+
+    def _rows(self, batch: pa.Table, ids: Sequence[int]) -> list[Row]:
         cells = {}
         for name, array in zip(batch.column_names, batch.columns, strict=True):
             values = array.to_pylist()
             names = self.declared.get(name)
-            if names is not None and _holds(array.type, pa.types.is_integer):
-                values = [self._named(value, names, place + n, name) for n, value in enumerate(values)]
+            if array.type == JSON:
+                values = [None if value is None else json.loads(value["__json__"]) for value in values]
+            elif names is not None and _holds(array.type, pa.types.is_integer):
+                values = [self._named(value, names, row, name) for row, value in zip(ids, values, strict=True)]
             elif _holds(array.type, pa.types.is_floating):
                 values = [without_nan(value) for value in values]
             cells[name] = values
         return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
-    def _named(self, value: Any, names: Sequence[str], place: int, column: str) -> Any:
+    def _named(self, value: Any, names: Sequence[str], row: int, column: str) -> Any:
         try:
             return class_name(value, names)
         except ValueError as error:
-            raise RowError(self._id(place), column, str(error), source=self.name) from error
+            raise RowError(row, column, str(error), source=self.name) from error
 
 
 @dataclass(frozen=True, eq=False)

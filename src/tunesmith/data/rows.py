@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from enum import Enum
 from itertools import islice
@@ -14,6 +15,7 @@ import pyarrow as pa
 from ..errors import DataError, RowError
 
 CHUNK = 10_000  # rows made into one Arrow table
+JSON = pa.struct([("__json__", pa.string())])  # how lists and mappings are kept that Arrow has no one type for
 _FOREIGN = (pa.ArrowException, OverflowError, ValueError, TypeError)  # what Arrow raises on a cell it cannot hold
 
 
@@ -44,12 +46,16 @@ def plain(value: Any) -> Any:
 
 
 def named_rows(rows: Iterable[Any], names: Sequence[str] | None, source: str) -> Iterator[dict[str, Any]]:
-    """Rows of any one form (mapping, tuple or list, string) as plain mappings.
+    """Rows of any one form (mapping, tuple or list, string) as plain mappings; a string is the column "text".
+
+    names: of a tuple's items. The first row decides how many there are: where they are fewer than the names, the first
+    names are meant, but the outer two of three for two items, as (text, label) of (text, pair, label).
 
     Raises:
-        RowError: a row of another form than the first, or of another width than `names`.
+        RowError: a row of another form, or of another width, than the first.
     """
     expected: str | None = None
+    fields: Sequence[str] = ()
     for place, row in enumerate(_guarded(rows, source)):
         form = "mapping" if isinstance(row, Mapping) else "text" if isinstance(row, str) else "tuple"
         if form == "tuple" and not isinstance(row, (list, tuple)):
@@ -62,9 +68,10 @@ def named_rows(rows: Iterable[Any], names: Sequence[str] | None, source: str) ->
         if form == "mapping":
             yield {str(key): plain(value) for key, value in row.items()}
         elif form == "text":
-            yield {names[0] if names else "text": str(row)}
+            yield {"text": str(row)}
         else:
-            yield _from_tuple(row, names, place, source)
+            fields = fields or _fields(row, names, source)
+            yield _from_tuple(row, fields, place, source)
 
 
 def tables(rows: Iterable[Mapping[str, Any]], source: str) -> Iterator[pa.Table]:
@@ -100,7 +107,7 @@ def columns_table(columns: Mapping[Any, Any], source: str) -> pa.Table:
 
 
 def column_array(values: Sequence[Any], name: str, start: int, source: str) -> Any:
-    """Plain cells as an Arrow array.
+    """Plain cells as an Arrow array; lists and mappings that have no one type, such as [0, 5, "PER"], as `JSON`.
 
     Raises:
         RowError: the first cell that does not go with those before it.
@@ -108,6 +115,8 @@ def column_array(values: Sequence[Any], name: str, start: int, source: str) -> A
     try:
         return pa.array(values)
     except _FOREIGN as error:
+        if all(value is None or isinstance(value, (list, dict)) for value in values) and _converts(values, as_json):
+            return as_json(values)
         low, high = 0, len(values)  # values[:low] convert, values[:high] do not
         while high - low > 1:
             middle = (low + high) // 2
@@ -115,9 +124,14 @@ def column_array(values: Sequence[Any], name: str, start: int, source: str) -> A
         raise RowError(start + low, name, _misfit(values, low), source=source) from error
 
 
-def _converts(values: Sequence[Any]) -> bool:
+def as_json(values: Iterable[Any]) -> Any:
+    """Plain cells as an Arrow array of type `JSON`."""
+    return pa.array([None if value is None else {"__json__": json.dumps(value)} for value in values], JSON)
+
+
+def _converts(values: Sequence[Any], make: Callable[[Sequence[Any]], Any] = pa.array) -> bool:
     try:
-        pa.array(values)
+        make(values)
     except _FOREIGN:
         return False
     return True
@@ -145,13 +159,22 @@ def _guarded(rows: Iterable[Any], source: str) -> Iterator[Any]:
         yield row
 
 
-def _from_tuple(row: Sequence[Any], names: Sequence[str] | None, place: int, source: str) -> dict[str, Any]:
-    names = names or getattr(row, "_fields", None)
+def _fields(row: Sequence[Any], names: Sequence[str] | None, source: str) -> Sequence[str]:
+    names = getattr(row, "_fields", names)  # a named tuple brings its own
     if not names:
         raise DataError(
             f"{source}: the rows are tuples, which have no column names: give names=(…), one for each of their "
             f"{len(row)} items."
         )
+    return _fitting(names, len(row)) or names
+
+
+def _fitting(names: Sequence[str], width: int) -> Sequence[str]:
+    """The names of rows narrower than `names`: the first ones, but of three names for two items the outer ones."""
+    return (names[0], names[2]) if len(names) == 3 and width == 2 else names[:width]
+
+
+def _from_tuple(row: Sequence[Any], names: Sequence[str], place: int, source: str) -> dict[str, Any]:
     if len(row) != len(names):
         reason = f"the row has {len(row)} items; {len(names)} are expected ({', '.join(names)})"
         raise RowError(place, names[min(len(row), len(names) - 1)], reason, source=source)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..errors import DataError, RowError
+from ..errors import RowError
 from .cache import FeatureCache
+from .rows import JSON, as_json
 
 SPILL = 128 * 2**20  # bytes of Arrow held in memory before the rows go to a file
 
@@ -40,7 +41,7 @@ def gather(tables: Iterable[pa.Table], *, source: str, limit: int | None = None,
             return Dataset.from_file(str(_spilled(chain(held, left), source, cache)))
     if not held:
         return Dataset(pa.table({}))
-    return Dataset(pa.concat_tables(held, promote_options="permissive").select(schema.names))
+    return Dataset(pa.concat_tables([_cast(table, schema) for table in held]))
 
 
 def settled(table: pa.Table) -> pa.Table:
@@ -74,24 +75,27 @@ def _limited(tables: Iterable[pa.Table], limit: int | None) -> Iterator[pa.Table
 
 
 def _unified(schema: pa.Schema, table: pa.Table, start: int, source: str) -> pa.Schema:
-    try:
-        return pa.unify_schemas([schema, table.schema], promote_options="permissive")
-    except pa.ArrowException as error:
-        for column in table.schema:
-            if column.name in schema.names and not _agree(schema.field(column.name), column):
-                cells = table.column(column.name).is_valid().to_pylist()
-                before = schema.field(column.name).type
-                reason = f"it is {column.type}, but the rows before hold {before}"
-                raise RowError(start + cells.index(True), column.name, reason, source=source) from error
-        raise DataError(f"{source}: the rows do not go together: {error}") from error
+    """The schema that holds the rows so far and those of `table`, which begin at row `start`."""
+    fields = {column.name: column for column in schema}
+    for column in table.schema:
+        before = fields.get(column.name)
+        if before is None or before.type == column.type:
+            fields.setdefault(column.name, column)
+            continue
+        try:
+            fields[column.name] = pa.field(column.name, _wider(before.type, column.type))
+        except pa.ArrowException as error:
+            cells = table.column(column.name).is_valid().to_pylist()
+            reason = f"it is {column.type}, but the rows before hold {before.type}"
+            raise RowError(start + cells.index(True), column.name, reason, source=source) from error
+    return pa.schema(list(fields.values()))
 
 
-def _agree(one: pa.Field, other: pa.Field) -> bool:
-    try:
-        pa.unify_schemas([pa.schema([one]), pa.schema([other])], promote_options="permissive")
-    except pa.ArrowException:
-        return False
-    return True
+def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    if JSON in (one, other) and all(pa.types.is_nested(kind) or pa.types.is_null(kind) for kind in (one, other)):
+        return JSON
+    pair = [pa.schema([("", one)]), pa.schema([("", other)])]
+    return pa.unify_schemas(pair, promote_options="permissive").types[0]
 
 
 def _spilled(tables: Iterator[pa.Table], source: str, cache: bool) -> Path:
@@ -140,5 +144,8 @@ def _widened(path: Path, schema: pa.Schema, *, copy: bool) -> Any:
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    for place, column in enumerate(table.schema):
+        if schema.field(column.name).type == JSON != column.type:
+            table = table.set_column(place, column.name, as_json(table.column(place).to_pylist()))
     whole = pa.concat_tables([table, schema.empty_table()], promote_options="permissive")
     return whole.select(schema.names).cast(schema)

@@ -52,8 +52,7 @@ def entity_scores(gold: Sequence[Iterable[Entity]], predicted: Sequence[Iterable
     One collection of entities a row; a repeated entity counts once. Macro runs over the types found in gold or
     predicted. A ratio without a denominator is 0.
     """
-    if len(gold) != len(predicted):
-        raise DataError(f"{len(gold)} gold rows but {len(predicted)} predictions: expected one each.")
+    _check(gold, predicted)
     right: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
     given: Counter[str] = Counter()
@@ -73,6 +72,11 @@ def entity_scores(gold: Sequence[Iterable[Entity]], predicted: Sequence[Iterable
     }
 
 
+def _check(gold: Sequence[object], predicted: Sequence[object]) -> None:
+    if len(gold) != len(predicted):
+        raise DataError(f"{len(gold)} gold rows but {len(predicted)} predictions: expected one each.")
+
+
 def _ratios(right: int, wanted: int, given: int) -> tuple[float, float, float]:
     """Precision, recall, F1."""
     return (
@@ -88,6 +92,7 @@ def tag_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str
     Raises:
         DataError: a row has more or fewer tags than words; a word without a tag may not go uncounted.
     """
+    _check(gold, predicted)
     right = total = 0
     for place, (gold_row, predicted_row) in enumerate(zip(gold, predicted, strict=True)):
         if len(gold_row) != len(predicted_row):

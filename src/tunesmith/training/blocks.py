@@ -105,29 +105,32 @@ def draws(shape: tuple[int, ...], seed: int, epoch: int, row: NDArray[Any]) -> N
     return np.random.Generator(np.random.PCG64(number)).random(shape)
 
 
-def scored(logits: torch.Tensor, labels: torch.Tensor, *, rows: int = 1024) -> Batch:
-    """Sums over each row's targets: `nll` in nats, `tokens`, `correct`; (batch,) each.
+def scored(logits: torch.Tensor, labels: torch.Tensor, *, correct: bool = False, rows: int = 1024) -> Batch:
+    """Sums over each row's targets: `nll` in nats, `tokens` and, where asked for, `correct`; (batch,) each.
 
     logits: (batch, tokens, vocabulary), labels: (batch, tokens), -100 where there is nothing to predict. Targets are
     taken `rows` at a time, so that no second copy of the logits is held in 32 bits.
     """
     places = labels.ne(IGNORED).nonzero()
-    sums = {name: torch.zeros(len(labels), device=logits.device) for name in ("nll", "tokens", "correct")}
-    for part in places.split(rows):
-        row, token = part.unbind(1)
+    names = ("nll", "tokens", "correct") if correct else ("nll", "tokens")
+    sums = {name: torch.zeros(len(labels), device=logits.device) for name in names}
+    for start in range(0, len(places), rows):
+        row, token = places[start : start + rows].unbind(1)
         chosen, wanted = logits[row, token].float(), labels[row, token]
         sums["nll"].index_add_(0, row, cross_entropy(chosen, wanted, reduction="none"))
         sums["tokens"].index_add_(0, row, torch.ones_like(row, dtype=torch.float32))
-        sums["correct"].index_add_(0, row, chosen.argmax(-1).eq(wanted).float())
+        if correct:
+            sums["correct"].index_add_(0, row, chosen.argmax(-1).eq(wanted).float())
     return sums
 
 
 def cost(row: Row, feature: Feature, examples: Sequence[Example]) -> Prediction:
-    """The prediction of one block: mean nats a token; its id is that of the example its first token is from."""
+    """The prediction of one block: mean nats a token; its id is that of the example its first token is from.
+
+    `score` is the share of tokens predicted right, where the outputs tell.
+    """
     tokens = int(row["tokens"])
+    share = float(row["correct"]) / max(tokens, 1) if "correct" in row else None
     return Prediction(
-        id=examples[feature["example"]].id,
-        loss=float(row["nll"]) / max(tokens, 1),
-        tokens=tokens,
-        score=float(row["correct"]) / max(tokens, 1),
+        id=examples[feature["example"]].id, loss=float(row["nll"]) / max(tokens, 1), tokens=tokens, score=share
     )

@@ -108,8 +108,8 @@ def _quietly() -> Iterator[None]:
 
 def head_modules(model: Any) -> dict[str, nn.Module]:
     """The modules outside the model's body, by name: the task's head."""
-    body = getattr(model, "base_model", None)
-    inside = set(map(id, body.modules())) if body is not None and body is not model else set()
+    body = getattr(model, "base_model", model)
+    inside = set(map(id, body.modules()))
     return {name: module for name, module in model.named_modules() if name and id(module) not in inside}
 
 

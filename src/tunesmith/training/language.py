@@ -10,7 +10,7 @@ import torch
 
 from ..errors import ConfigError
 from ..tasks.base import Example, Prediction
-from . import merging
+from . import completion, merging
 from .batching import IGNORED, TokenCrossEntropy, forward, named
 from .blocks import MaskedBatches, apart, block_mask, cost, padded, scored, starts
 from .recipe import Batch, Encoding, Feature, Recipe, Row
@@ -111,11 +111,11 @@ def collate_causal(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
 def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:
     """Of each row: nats, tokens predicted, tokens predicted right."""
     logits = named(forward(model, batch, encoding, also=("position_ids", "token_type_ids")), "logits")
-    return scored(logits, batch["labels"])
+    return scored(logits, batch["labels"], correct=True)
 
 
 def outputs_causal(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:
-    """As `outputs`, of each token's successor."""
+    """Of each row: nats, and tokens predicted from the ones before."""
     logits = named(forward(model, batch, encoding, also=("position_ids",)), "logits")
     return scored(logits[:, :-1], batch["labels"][:, 1:])
 
@@ -175,7 +175,8 @@ def _difference(model: Any, encoding: Encoding, causal: bool) -> float:
     try:
         with torch.no_grad():
             together = model(**packed).logits[0].float()
-            alone = [model(input_ids=part, attention_mask=torch.ones_like(part)).logits[0] for part in ids.split(length, 1)]
+            rows = (ids[:, :length], ids[:, length:])
+            alone = [model(input_ids=row, attention_mask=torch.ones_like(row)).logits[0] for row in rows]
     finally:
         model.train(was_training)
     separate = torch.cat(alone).float()
@@ -183,6 +184,22 @@ def _difference(model: Any, encoding: Encoding, causal: bool) -> float:
 
 
 GENERATION = Recipe(
-    "AutoModelForCausalLM", encode_causal, collate_causal, causal_loss, outputs_causal, decode, merge=merge
+    "AutoModelForCausalLM",
+    encode_causal,
+    collate_causal,
+    causal_loss,
+    outputs_causal,
+    decode,
+    merge=merge,
+    respond=completion.go_on,
 )
-MODELING = Recipe("AutoModelForMaskedLM", encode_masked, masked_batches, masked_loss, outputs, decode, merge=merge)
+MODELING = Recipe(
+    "AutoModelForMaskedLM",
+    encode_masked,
+    masked_batches,
+    masked_loss,
+    outputs,
+    decode,
+    merge=merge,
+    respond=completion.fill,
+)

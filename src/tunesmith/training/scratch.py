@@ -1,0 +1,155 @@
+"""Models from nothing: a tokenizer trained on the given text, and an architecture of a known size, untrained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..data.labels import Labels
+from ..errors import ConfigError, UnknownName
+from ..tasks.base import Example
+from . import vocabulary
+
+ENCODER_TASKS = {
+    "text-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "language-modeling": "AutoModelForMaskedLM",
+    "token-detection": "AutoModelForPreTraining",
+}
+TASKS: Mapping[str, Mapping[str, str]] = {
+    "bert": ENCODER_TASKS,
+    "electra": ENCODER_TASKS,
+    "gpt2": {
+        "language-generation": "AutoModelForCausalLM",
+        "text-classification": "AutoModelForSequenceClassification",
+        "token-classification": "AutoModelForTokenClassification",
+    },
+    "t5": {"sequence-sequence": "AutoModelForSeq2SeqLM"},
+}
+
+
+def _encoder(width: int, layers: int, heads: int, positions: int) -> dict[str, int]:
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * width,
+        "max_position_embeddings": positions,
+    }
+
+
+def _decoder(width: int, layers: int, heads: int, positions: int) -> dict[str, int]:
+    return {"n_embd": width, "n_layer": layers, "n_head": heads, "n_positions": positions}
+
+
+def _pair(width: int, layers: int, heads: int) -> dict[str, int]:
+    return {"d_model": width, "d_ff": 4 * width, "d_kv": width // heads, "num_layers": layers, "num_heads": heads}
+
+
+SIZES: Mapping[str, Mapping[str, int]] = {  # tiny, mini and small of BERT are those of Turc et al. 2019
+    "bert-tiny": _encoder(128, 2, 2, 256),
+    "bert-mini": _encoder(256, 4, 4, 512),
+    "bert-small": _encoder(512, 4, 8, 512),
+    "electra-tiny": {**_encoder(128, 2, 2, 256), "embedding_size": 128},
+    "electra-small": {**_encoder(256, 12, 4, 512), "embedding_size": 128},
+    "gpt2-tiny": _decoder(128, 2, 2, 256),
+    "gpt2-mini": _decoder(256, 4, 4, 512),
+    "gpt2-small": _decoder(512, 6, 8, 1024),
+    "t5-tiny": _pair(128, 2, 4),
+    "t5-mini": _pair(256, 4, 4),
+    "t5-small": _pair(512, 6, 8),
+}
+VOCABULARY = {"tiny": 4096, "mini": 8192, "small": 16384}  # at most: a small text has fewer pieces
+T5_LENGTH = 512  # T5 has no limit of its own; its tokenizer tells this one
+
+
+def _plain(name: str) -> str:
+    return str(name).strip().lower().replace("_", "-")
+
+
+def family(name: str) -> str:
+    """'bert' of 'bert-tiny', or of 'bert' itself.
+
+    Raises:
+        UnknownName: no such size.
+    """
+    plain = _plain(name)
+    if plain in SIZES or plain in TASKS:
+        return plain.partition("-")[0]
+    raise UnknownName("size to train from scratch", name, SIZES)
+
+
+def corpus(examples: Iterable[Example]) -> Iterator[str]:
+    """Every text of the examples: what a vocabulary is learned from."""
+    for example in examples:
+        yield from (text for text in (example.text, example.pair, example.target) if text)
+        if example.tokens and not example.text:
+            yield " ".join(example.tokens)
+
+
+def tokenizer(texts: Iterable[str], name: str, *, vocab_size: int | None = None) -> Any:
+    """A tokenizer of the family of `name` trained on `texts`, which are read once; equal texts give equal files.
+
+    WordPiece for bert and electra (lower case), byte-level BPE for gpt2, unigram for t5.
+
+    Raises:
+        UnknownName: no such size.
+        NothingToTrain: no text.
+    """
+    kind, plain = family(name), _plain(name)
+    limits = SIZES.get(plain, {})
+    size = vocab_size or VOCABULARY[plain.rpartition("-")[2] if limits else "mini"]
+    length = limits.get("max_position_embeddings", limits.get("n_positions", T5_LENGTH))
+    learn = {"gpt2": vocabulary.byte_pairs, "t5": vocabulary.unigram}.get(kind, vocabulary.word_pieces)
+    return learn(texts, size, length)
+
+
+def config(name: str, task: str, tokenizer: Any) -> Any:
+    """The configuration of a size, for a task and a tokenizer.
+
+    Raises:
+        UnknownName: no such size.
+        ConfigError: the size is of a family that cannot learn the task.
+    """
+    from transformers import AutoConfig
+
+    plain, kind = _plain(name), family(name)
+    if plain not in SIZES:
+        raise UnknownName("size to train from scratch", name, SIZES)
+    if task not in TASKS[kind]:
+        fit = [size for size in SIZES if task in TASKS[family(size)]]
+        raise ConfigError("from_scratch", name, f"a size that can learn {task}: {', '.join(fit)}")
+    ids = {
+        key: getattr(tokenizer, key)
+        for key in ("pad_token_id", "bos_token_id", "eos_token_id")
+        if getattr(tokenizer, key, None) is not None
+    }
+    if kind == "t5":
+        ids["decoder_start_token_id"] = tokenizer.pad_token_id
+    return AutoConfig.for_model(kind, vocab_size=len(tokenizer), **SIZES[plain], **ids)
+
+
+def model(name: str, task: str, tokenizer: Any, labels: Labels | None = None, *, seed: int | None = None) -> Any:
+    """An untrained model with the task's head; weights are drawn from torch's random state, or from `seed`.
+
+    Raises:
+        UnknownName: no such size.
+        ConfigError: the size is of a family that cannot learn the task.
+    """
+    import torch
+    import transformers
+
+    chosen = config(name, task, tokenizer)
+    if labels is not None:
+        from .heads import write_labels
+
+        write_labels(chosen, labels, classifies_text=task == "text-classification")
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        if task == "token-detection":
+            from .detection import untrained
+
+            return untrained(chosen, tokenizer)
+        return getattr(transformers, TASKS[family(name)][task]).from_config(chosen)

@@ -1,0 +1,114 @@
+"""The pages say nothing that the code contradicts: their examples parse, their flags, names and links exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tunesmith
+from tunesmith.cli import COMMANDS
+from tunesmith.config import Settings
+from tunesmith.registry import tasks
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MANUAL = [page for page in PAGES if page.name != "log.md" and page.parent.name != "decisions"]
+OWN_FLAGS = {"config", "json", "output", "batch_size", "columns", "limit", "help", "version"}
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    yield from re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for page in MANUAL:
+        for block in blocks(page, "python"):
+            yield page.name, ast.parse(block)
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    for page in MANUAL:
+        for line in "".join(blocks(page, "sh")).splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["tunesmith"]:
+                yield page.name, words[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        place, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        file = (page.parent / place) if place else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}, target
+
+
+def test_every_task_has_a_page_that_names_its_roles_and_aliases() -> None:
+    for name in tasks.members:
+        page = (ROOT / "docs" / "tasks" / f"{name}.md").read_text(encoding="utf-8")
+        aliases = [alias for alias, meant in tasks.aliases.items() if meant == name]
+        missing = [alias for alias in aliases if f"`{alias}`" not in page]
+        assert missing == [], name
+        assert f"tasks/{name}.md" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+def test_python_examples_use_public_names_and_real_settings() -> None:
+    found = 0
+    for page, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "tunesmith":
+                assert node.attr in [*tunesmith.__all__, "pipeline"], f"{page}: tunesmith.{node.attr}"
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "tunesmith.train":
+                found += 1
+                values = {k.arg: k.value for k in node.keywords}
+                Settings.make(**{name: _plain(value) for name, value in values.items() if name})
+    assert found > 8
+
+
+def _plain(node: ast.expr) -> object:
+    return ast.literal_eval(node)
+
+
+def test_shell_examples_use_real_commands_and_flags() -> None:
+    found = 0
+    for page, (command, *words) in commands():
+        assert command in COMMANDS, f"{page}: tunesmith {command}"
+        given: dict[str, str] = {}
+        for flag, value in zip(words, [*words[1:], ""], strict=True):
+            if flag.startswith("--"):
+                given[flag[2:].replace("-", "_")] = value
+        found += len(given)
+        own = {name for name in given if name in OWN_FLAGS}
+        Settings.make(**{name: _value(value) for name, value in given.items() if name not in own})
+    assert found > 20
+
+
+def _value(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def test_the_extras_that_the_pages_name_exist() -> None:
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for page in MANUAL:
+        for name in re.findall(r"tunesmith\[(\w+)\]", page.read_text(encoding="utf-8")):
+            assert name in extras, f"{page.name}: tunesmith[{name}]"
+
+
+def test_samples_of_the_pages_exist() -> None:
+    for page in MANUAL:
+        for name in re.findall(r"samples\.path\(\"(\w+)\"\)", page.read_text(encoding="utf-8")):
+            assert tunesmith.samples.path(name).exists(), page.name

@@ -1,0 +1,51 @@
+"""What is chosen where the user names nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tunesmith.training.defaults import choose
+
+COMMON: dict[str, Any] = {"task": "text-classification", "adapter": False, "scratch": False, "batch": 8}
+
+
+def test_many_classes_with_few_rows_get_more_epochs_than_few_classes_with_many() -> None:
+    many = choose(rows=3000, classes=77, parameters=22_000_000, validated=False, **COMMON)
+    few = choose(rows=60_000, classes=2, parameters=22_000_000, validated=False, **COMMON)
+    assert many.arguments["num_train_epochs"] >= 10
+    assert few.arguments["num_train_epochs"] == 3
+
+
+def test_larger_models_take_smaller_steps() -> None:
+    rates = [
+        choose(rows=1000, classes=2, parameters=size, validated=False, **COMMON).arguments["learning_rate"]
+        for size in (22_000_000, 110_000_000, 350_000_000)
+    ]
+    assert rates == sorted(rates, reverse=True)
+    assert len(set(rates)) == 3
+
+
+def test_the_best_epoch_is_kept_where_there_is_validation_and_only_there() -> None:
+    with_rows = choose(rows=1000, classes=2, parameters=1, validated=True, **COMMON)
+    without = choose(rows=1000, classes=2, parameters=1, validated=False, **COMMON)
+    assert with_rows.arguments["load_best_model_at_end"]
+    assert with_rows.patience
+    assert "load_best_model_at_end" not in without.arguments
+    assert without.patience is None
+
+
+def test_what_the_user_named_is_not_said_to_be_chosen() -> None:
+    choice = choose(rows=1000, classes=3, parameters=22_000_000, validated=True, **COMMON)
+    said = choice.told({"num_train_epochs": 2}, choice.patience)
+    assert "epochs," not in said
+    assert "learning rate" in said
+    assert "1000 rows of 3 classes and 22M parameters" in said
+    assert choice.told(dict.fromkeys(("learning_rate", "num_train_epochs", "warmup_steps"), 1), None) == ""
+
+
+@pytest.mark.parametrize("rows", [1, 10, 10**7])
+def test_the_epochs_are_bounded_whatever_the_size(rows: int) -> None:
+    epochs = choose(rows=rows, classes=2, parameters=1, validated=False, **COMMON).arguments["num_train_epochs"]
+    assert 3 <= epochs <= 20

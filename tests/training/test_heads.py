@@ -1,0 +1,84 @@
+"""Heads that fit the labels: kept where they were for the same labels, new otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tiny
+from tunesmith.data.labels import Labels
+from tunesmith.errors import ConfigError
+from tunesmith.training import heads
+from tunesmith.training.bases import open_base
+
+CLASS = "AutoModelForSequenceClassification"
+
+
+def classifier(folder: Path, labels: Labels) -> Any:
+    model, _ = heads.load(
+        open_base(tiny.bert(folder / "base"), "text-classification"), CLASS, labels, classifies_text=True
+    )
+    model.save_pretrained(folder / "saved")
+    open_base(str(folder / "base"), "text-classification").tokenizer.save_pretrained(folder / "saved")
+    return model
+
+
+def reload(folder: Path, labels: Labels) -> Any:
+    return heads.load(open_base(str(folder / "saved"), "text-classification"), CLASS, labels, classifies_text=True)[0]
+
+
+def test_the_names_of_a_new_head_are_in_the_config_and_its_modules_are_told(tmp_path: Path) -> None:
+    labels = Labels("single", ("no", "yes", "maybe"))
+    base = open_base(tiny.bert(tmp_path), "text-classification")
+    model, fresh = heads.load(base, CLASS, labels, classifies_text=True)
+    assert model.config.id2label == {0: "no", 1: "yes", 2: "maybe"}
+    assert model.config.label2id == {"no": 0, "yes": 1, "maybe": 2}
+    assert model.config.problem_type == "single_label_classification"
+    assert fresh == ("classifier",)
+
+
+def test_a_head_for_the_same_labels_in_another_order_is_kept_in_its_own_order(tmp_path: Path) -> None:
+    before = classifier(tmp_path, Labels("single", ("b", "a")))
+    after = reload(tmp_path, Labels("single", ("a", "b")))
+    assert torch.equal(before.classifier.weight, after.classifier.weight)
+    assert after.config.id2label == {0: "b", 1: "a"}
+    assert heads.aligned(Labels("single", ("a", "b")), before.config)[0].names == ("b", "a")
+
+
+def test_a_head_for_other_labels_of_the_same_number_starts_anew(tmp_path: Path) -> None:
+    before = classifier(tmp_path, Labels("single", ("a", "b")))
+    after = reload(tmp_path, Labels("single", ("c", "d")))
+    assert not torch.equal(before.classifier.weight, after.classifier.weight)
+    assert torch.equal(before.bert.embeddings.word_embeddings.weight, after.bert.embeddings.word_embeddings.weight)
+
+
+def test_a_head_for_another_kind_starts_anew(tmp_path: Path) -> None:
+    before = classifier(tmp_path, Labels("single", ("a", "b")))
+    after = reload(tmp_path, Labels("multi", ("a", "b")))
+    assert after.config.problem_type == "multi_label_classification"
+    assert not torch.equal(before.classifier.weight, after.classifier.weight)
+
+
+def test_a_live_model_is_fitted_in_place(tmp_path: Path) -> None:
+    model = classifier(tmp_path, Labels("single", ("a", "b")))
+    body = model.bert.embeddings.word_embeddings.weight.clone()
+    heads.fit_head(model, Labels("single", ("a", "b", "c")), classifies_text=True)
+    assert model.classifier.weight.shape == (3, 32)
+    assert model.num_labels == model.config.num_labels == 3
+    assert torch.equal(body, model.bert.embeddings.word_embeddings.weight)
+
+
+def test_a_live_model_without_a_linear_head_is_refused(tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(tiny.bert(tmp_path))
+    with pytest.raises(ConfigError, match="head ends in a linear layer"):
+        heads.fit_head(model, Labels("single", ("a", "b")), classifies_text=True)
+
+
+def test_labels_are_read_back_from_a_config(tmp_path: Path) -> None:
+    labels = Labels("multi", ("x", "y", "z"))
+    assert heads.read_labels(classifier(tmp_path, labels).config, classifies_text=True) == labels

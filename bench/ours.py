@@ -12,7 +12,7 @@ def ours(load: Workload, rows: Rows, seed: int, *, base: str = "minilm") -> list
     """Train and predict the held-out rows. In the group `defaults` no setting but the seed is named."""
     api = import_module("tunesmith.api")  # the peers' runs need no tunesmith
 
-    settings: dict[str, Any] = dict(load.settings)
+    settings: dict[str, Any] = {"disable_tqdm": True, **load.settings}
     if load.group == "equal":
         settings |= {"early_stopping": False, **load.lengths}
     if load.columns:

@@ -181,9 +181,8 @@ SCRATCH: Mapping[str, Scratch] = {
 def train(load: Scratch, rows: Sequence[Row], seed: int, folder: Path) -> Any:
     """The run; no setting is named but the size and the seed, beyond those of the load."""
     api = import_module("tunesmith.api")
-    return api.train(
-        list(rows), task=load.task, from_scratch=load.size, output_dir=str(folder), seed=seed, **load.settings
-    )
+    settings = {"disable_tqdm": True, **load.settings}
+    return api.train(list(rows), task=load.task, from_scratch=load.size, output_dir=str(folder), seed=seed, **settings)
 
 
 def figures(load: Scratch, data: Path, seed: int) -> tuple[dict[str, float], dict[str, int]]:

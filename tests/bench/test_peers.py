@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from bench.workloads import WORKLOADS, Rows, gold
 
 from bench import peers, scores
+from bench.workloads import WORKLOADS, Rows, gold
 from tiny import TEXTS, bert
 
 

@@ -2,9 +2,9 @@ import gzip
 import json
 
 import pytest
-from bench.workloads import WORKLOADS, Rows
 
 from bench import workloads
+from bench.workloads import WORKLOADS, Rows
 
 
 def test_the_rows_drawn_and_their_order_are_fixed():

@@ -1,102 +1,134 @@
-"""From a file to a trained model and its predictions, as a user types it, on a tiny BERT."""
+"""From a file to a trained model and its predictions, as a user types it, on a tiny BERT.
+
+All commands run in one process of their own: the command line quiets libraries for the whole process, and importing
+them once is enough.
+"""
 
 import csv
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
 import tiny
 
 ROWS = [(f"the phone is {('bad and broken', 'great and bright')[i % 2]} {i}", ("no", "yes")[i % 2]) for i in range(40)]
 
+SESSION = """
+import contextlib, io, json, sys
+from tunesmith.cli import main
 
-def tunesmith(*words, code=0):
-    command = [sys.executable, "-m", "tunesmith", *map(str, words)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == code, done.stderr
-    return done
+told = []
+for words in json.load(sys.stdin):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words)
+    told.append({"code": code, "out": out.getvalue(), "err": err.getvalue()})
+json.dump(told, sys.stdout)
+"""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with rows.csv, a base, and a run trained by the command line; what it printed is in `told`."""
+def home(tmp_path_factory):
+    """rows.csv (40 rows), empty.csv, a tiny base, and a run file."""
     made = tmp_path_factory.mktemp("cli")
     with (made / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("message", "verdict"), *ROWS])
+    (made / "empty.csv").write_text("message,verdict\n")
     base = tiny.bert(made / "base", [text for text, _ in ROWS])
     (made / "run.yaml").write_text(
-        f"train: {made / 'rows.csv'}\nbase: {base}\ncolumns: {{text: message, label: verdict}}\n"
-        f"output-dir: {made / 'unused'}\ntest: 0.25\nlearning_rate: 5e-3\nnum_train_epochs: 1\n"
+        f"train: rows.csv\nbase: {base}\ncolumns: {{text: message, label: verdict}}\noutput-dir: unused\n"
+        "test: 0.25\nlearning_rate: 5e-3\nnum_train_epochs: 1\n"
     )
-    done = tunesmith("train", "--config", made / "run.yaml", "--output-dir", made / "run", "--num-train-epochs", 8)
-    (made / "told").write_text(done.stdout)
-    (made / "progress").write_text(done.stderr)
     return made
 
 
-def test_a_run_file_trains_and_a_flag_wins(folder):
-    assert (folder / "run" / "model.safetensors").is_file()
-    assert not (folder / "unused").exists()
-    assert "num_train_epochs: 8" in (folder / "run" / "config.yaml").read_text()
+@pytest.fixture(scope="module")
+def told(home):
+    """What each command answered, by name: code, out, err."""
+    commands = {
+        "train": ["train", "--config", "run.yaml", "--output-dir", "run", "--num-train-epochs", "8"],
+        "texts": ["predict", "run", "the phone is great and bright", "the phone is bad and broken"],
+        "file": ["predict", "run", "rows.csv", "--output", "predictions.jsonl", "--limit", "6"],
+        "no folder": ["predict", "run", "rows.csv", "--output", "no/predictions.jsonl"],
+        "no column": ["predict", "run", "rows.csv", "--columns", "texts"],
+        "evaluate": ["evaluate", "run", "rows.csv", "--json"],
+        "no rows": ["train", "empty.csv", "--base", "base", "--output-dir", "none"],
+        "no run": ["predict", "no-such-run", "a text"],
+    }
+    command = [sys.executable, "-c", SESSION]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    given = json.dumps(list(commands.values()))
+    done = subprocess.run(command, input=given, capture_output=True, text=True, env=env, cwd=home, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return dict(zip(commands, json.loads(done.stdout), strict=True))
 
 
-def test_the_scores_of_held_out_rows_are_printed(folder):
-    told = (folder / "told").read_text()
-    lines = dict(line.split() for line in told.splitlines() if line.startswith(("accuracy", "f1 ")))
-    assert float(lines["accuracy"]) == 1.0, told
-    assert f"`tunesmith predict {folder / 'run'} TEXT` predicts" in told
+def test_a_run_file_trains_and_a_flag_wins(home, told):
+    assert told["train"]["code"] == 0, told["train"]["err"]
+    assert (home / "run" / "model.safetensors").is_file()
+    assert not (home / "unused").exists()
+    assert "num_train_epochs: 8" in (home / "run" / "config.yaml").read_text()
 
 
-def test_progress_is_ours_and_other_libraries_are_silent(folder):
-    lines = (folder / "progress").read_text().splitlines()
+def test_the_scores_of_held_out_rows_are_printed(told):
+    shown = told["train"]["out"]
+    scores = dict(line.split() for line in shown.splitlines() if line.startswith(("accuracy", "f1 ")))
+    assert float(scores["accuracy"]) == 1.0, shown
+    assert "`tunesmith predict run TEXT` predicts" in shown
+
+
+def test_progress_is_ours_and_other_libraries_are_silent(told):
+    lines = told["train"]["err"].splitlines()
     assert any(line.startswith("tokenizing  30/30 (100%)") for line in lines)
-    known = ("train", "test", "tokenizing", "columns", "chosen", "saved", "text-classification", "tunesmith:")
-    assert [line for line in lines if not line.startswith(known)] == []
+    ours = ("train", "test", "tokenizing", "columns", "chosen", "saved", "text-classification", "tunesmith:")
+    assert [line for line in lines if not line.startswith(ours)] == []
 
 
-def test_texts_are_predicted_as_json_lines_in_order(folder):
-    done = tunesmith("predict", folder / "run", "the phone is great and bright", "the phone is bad and broken")
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+def test_training_steps_and_loss_are_shown_while_they_happen(told):
+    lines = [line for line in told["train"]["err"].splitlines() if line.startswith("training ")]
+    assert lines, told["train"]["err"]
+    assert "loss" in lines[0]
+
+
+def test_texts_are_predicted_as_json_lines_in_order(told):
+    rows = [json.loads(line) for line in told["texts"]["out"].splitlines()]
     assert [(row["id"], row["label"]) for row in rows] == [(0, "yes"), (1, "no")]
     assert set(rows[0]["scores"]) == {"yes", "no"}
-    assert done.stderr == ""
+    assert told["texts"]["err"] == ""
 
 
-def test_a_file_is_predicted_by_the_columns_of_the_run_whole_or_not_at_all(folder):
-    target = folder / "predictions.jsonl"
-    done = tunesmith("predict", folder / "run", folder / "rows.csv", "--output", target, "--limit", 6)
-    assert done.stdout == ""
-    rows = [json.loads(line) for line in target.read_text().splitlines()]
+def test_a_file_is_predicted_by_the_columns_of_the_run(home, told):
+    assert (told["file"]["code"], told["file"]["out"]) == (0, "")
+    rows = [json.loads(line) for line in (home / "predictions.jsonl").read_text().splitlines()]
     assert [(row["id"], row["label"]) for row in rows] == [(i, ROWS[i][1]) for i in range(6)]
 
-    done = tunesmith("predict", folder / "run", folder / "rows.csv", "--output", folder / "no" / "x.jsonl", code=1)
-    assert "cannot be written: No such file or directory" in done.stderr
-    assert not list(folder.glob(".*.tmp"))
+
+def test_predictions_are_written_whole_or_not_at_all(home, told):
+    assert told["no folder"]["code"] == 1
+    assert told["no folder"]["err"].endswith("cannot be written: No such file or directory\n")
+    assert not list(home.glob(".*.tmp"))
 
 
-def test_a_column_that_is_not_there_is_named(folder):
-    done = tunesmith("predict", folder / "run", folder / "rows.csv", "--columns", "texts", code=1)
-    assert done.stderr == ("tunesmith: error: no column 'texts' (the text). Columns: 'message', 'verdict'.\n")
+def test_a_column_that_is_not_there_is_named(told):
+    expected = "tunesmith: error: no column 'texts' (the text). Columns: 'message', 'verdict'.\n"
+    assert (told["no column"]["code"], told["no column"]["err"]) == (1, expected)
 
 
-def test_labelled_rows_are_scored(folder):
-    done = tunesmith("evaluate", folder / "run", folder / "rows.csv", "--json")
-    assert json.loads(done.stdout)["accuracy"] == 1.0
+def test_labelled_rows_are_scored(told):
+    assert json.loads(told["evaluate"]["out"])["accuracy"] == 1.0
 
 
-def test_an_error_in_the_data_is_one_line_and_exit_1(folder):
-    bad = Path(folder, "empty.csv")
-    bad.write_text("message,verdict\n")
-    done = tunesmith("train", bad, "--base", folder / "base", "--output-dir", folder / "none", code=1)
-    assert done.stderr.splitlines()[-1].startswith("tunesmith: error: ")
-    assert "Traceback" not in done.stderr
-    assert not (folder / "none").exists()
+def test_an_error_in_the_data_is_one_line_and_leaves_no_folder(home, told):
+    assert told["no rows"]["code"] == 1
+    assert told["no rows"]["err"].startswith("tunesmith: error: ")
+    assert told["no rows"]["err"].count("\n") == 1
+    assert not (home / "none").exists()
 
 
-def test_a_folder_that_is_no_run_is_said():
-    done = tunesmith("predict", "no-such-run", "a text", code=1)
-    assert done.stderr == "tunesmith: error: no-such-run: no such run: expected the folder of a trained model\n"
+def test_a_folder_that_is_no_run_is_said(told):
+    expected = "tunesmith: error: no-such-run: no such run: expected the folder of a trained model\n"
+    assert (told["no run"]["code"], told["no run"]["err"]) == (1, expected)

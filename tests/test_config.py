@@ -167,6 +167,11 @@ def test_tokens_are_never_written():
     assert made.training["hub_token"] == secret  # in use, all the same
 
 
+def test_what_a_secret_key_holds_is_not_written_at_any_depth():
+    made = Settings.make(model_args={"revision": "main", "proxies": {"password": "pw"}, "token": "of-another-form"})
+    assert made.to_dict()["model_args"] == {"revision": "main", "proxies": {}}
+
+
 def test_configuration_objects_are_written_as_mappings():
     from peft import LoraConfig
 

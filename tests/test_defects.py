@@ -224,8 +224,8 @@ def test_12_an_adapter_reloads_to_equal_logits_in_a_new_process_on_a_base_withou
     code = (
         "import sys, json, torch, tunesmith\n"
         "run = tunesmith.load(sys.argv[1])\n"
-        "with torch.no_grad(): out = run.model(**run.tokenizer('a good book', return_tensors='pt')).logits[0].tolist()\n"
-        "print(json.dumps(out))"
+        "with torch.no_grad(): out = run.model(**run.tokenizer('a good book', return_tensors='pt'))\n"
+        "print(json.dumps(out.logits[0].tolist()))"
     )
     told = subprocess.run([sys.executable, "-c", code, str(out)], capture_output=True, text=True, check=True)
     assert json.loads(told.stdout.splitlines()[-1]) == pytest.approx(expected, abs=1e-6)

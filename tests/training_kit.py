@@ -48,8 +48,8 @@ def classifier(folder: Path, *, dropout: float = 0.0, labels: int = 3, **config:
     return AutoModelForSequenceClassification.from_pretrained(base, num_labels=labels, **rates, **config)
 
 
-def trainer(folder: Path, *, train: Examples | None = None, model: Any = None, **settings: Any) -> Trainer:
-    """A Trainer that writes to `folder`/out; keywords that are no training arguments go to the Trainer."""
+def trainer(place: Path, *, train: Examples | None = None, model: Any = None, **settings: Any) -> Trainer:
+    """A Trainer that writes to `place`/out; keywords that are no training arguments go to the Trainer."""
     known = arguments.training_arguments()
     named = {name: value for name, value in settings.items() if name in known}
     others = {name: value for name, value in settings.items() if name not in known}
@@ -60,8 +60,8 @@ def trainer(folder: Path, *, train: Examples | None = None, model: Any = None, *
     given: dict[str, Any] = {"per_device_train_batch_size": 2, "disable_tqdm": True, "logging_steps": 1} | named
     seed = given.pop("seed", 7)
     return Trainer(
-        model=model if model is not None else classifier(folder),
-        args=arguments.build(given, output_dir=str(folder / "out"), seed=seed),
+        model=model if model is not None else classifier(place),
+        args=arguments.build(given, output_dir=str(place / "out"), seed=seed),
         train_dataset=others.pop("train_dataset", None) or features(rows, how),
         recipe=others.pop("recipe", RECIPE),
         encoding=how,

@@ -156,7 +156,7 @@ class HFTrainer:
         return process, recipe.collate(encoding), labels
 
     def model(self, task: str, base: Any, config: Any, labels: int | None, tokenizer: Any, quantize: Any) -> Any:
-        """The model of `base` for a task, with `labels` outputs; a live model is fitted in place and returned itself."""
+        """The model of `base` for a task, with `labels` outputs; a live one is fitted in place and returned itself."""
         from dataclasses import replace
 
         from .data.labels import Labels

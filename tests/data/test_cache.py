@@ -69,7 +69,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(tmp_path: Path) 
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(DataError, match="No space left on device.*cache=False"):
+    with pytest.raises(DataError, match=r"No space left on device.*cache=False"):
         cache.put("key", fail)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"xxx"

@@ -109,7 +109,7 @@ def test_a_missing_column_names_the_nearest() -> None:
 
 
 def test_an_unknown_role_and_a_long_tuple_are_refused() -> None:
-    with pytest.raises(UnknownName, match="column role of text-classification 'texts'. Did you mean 'text'"):
+    with pytest.raises(UnknownName, match=r"column role of text-classification 'texts'. Did you mean 'text'"):
         classify(["a"], {"texts": "a"})
     with pytest.raises(ConfigError, match="at most 3 items for text-classification: text, pair, label"):
         classify(["a", "b", "c", "d"], ("a", "b", "c", "d"))

@@ -132,7 +132,7 @@ def test_ids_are_places_in_the_source_and_survive_selection() -> None:
     assert data.rows([]) == []
     assert chosen.column("text") == ["row 1", "row 4"]
     assert [place for place, _ in data.head(2)] == [0, 1]
-    with pytest.raises(DataError, match="no column 'txt'. Columns: 'text'"):
+    with pytest.raises(DataError, match=r"no column 'txt'. Columns: 'text'"):
         data.column("txt")
 
 
@@ -228,9 +228,9 @@ def test_what_cannot_be_stored_is_told_with_row_and_column() -> None:
 
 
 def test_rows_of_different_forms_are_refused() -> None:
-    with pytest.raises(RowError, match="row 1.*it is a text, but the rows before are mappings"):
+    with pytest.raises(RowError, match=r"row 1.*it is a text, but the rows before are mappings"):
         read([{"a": 1}, "b"])
-    with pytest.raises(RowError, match="row 0.*it is a int"):
+    with pytest.raises(RowError, match=r"row 0.*it is of type int"):
         read([5])
     with pytest.raises(DataError, match="have no columns"):
         read([{}, {}])
@@ -238,7 +238,7 @@ def test_rows_of_different_forms_are_refused() -> None:
 
 def test_what_is_no_source_is_refused() -> None:
     for bad in (5, None, b"bytes", object()):
-        with pytest.raises(DataError, match="cannot be read. Expected: a path"):
+        with pytest.raises(DataError, match=r"cannot be read. Expected: a path"):
             read(bad)
 
 
@@ -302,7 +302,7 @@ def test_splits_are_named_chosen_and_given() -> None:
     with pytest.raises(DataError, match="the splits train, test: say which with split="):
         read(both)
     assert len(read(both, split="test")) == 1
-    with pytest.raises(DataError, match="no split 'dev'. Splits: train, test"):
+    with pytest.raises(DataError, match=r"no split 'dev'. Splits: train, test"):
         read(both, split="dev")
     assert {name: len(part) for name, part in read_splits(both).items()} == {"train": 3, "test": 1}
     assert [part.name for part in read_splits(both, limit=2).values()] == ["train", "test"]

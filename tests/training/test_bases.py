@@ -50,7 +50,7 @@ def test_tasks_that_write_text_need_a_base_or_from_scratch(task: str, size: str)
 
 
 def test_an_unknown_base_says_what_was_looked_for() -> None:
-    with pytest.raises(ArtifactError, match="neither an alias .minilm. nor a local folder"):
+    with pytest.raises(ArtifactError, match=r"neither an alias \(minilm\) nor a local folder"):
         bases.open_base("nobody/no-such-model", "text-classification")
 
 

@@ -176,7 +176,7 @@ def test_one_weights_file_brings_the_whole_pair_back(folders: dict[str, str], tm
         parameter.data.add_(0.1)
     model.save_pretrained(tmp_path)
     fresh, _ = opened(folders["electra"])
-    fresh.load_state_dict(load_file(tmp_path / "model.safetensors"), strict=False)  # as the trainer resumes
+    fresh.load_state_dict(load_file(tmp_path / "model.safetensors"))  # strictly: no name is missing
     batch = batch_of(settings)
     with torch.no_grad():
         assert torch.allclose(fresh(**batch).logits, model(**batch).logits, atol=1e-6)

@@ -9,7 +9,8 @@ from tunesmith.data.labels import Labels
 from tunesmith.errors import ConfigError, DataError
 from tunesmith.tasks.base import Example, Span
 from tunesmith.training.recipe import Encoding
-from tunesmith.training.tagging import RECIPE, split_words
+from tunesmith.training.tagging import RECIPE
+from tunesmith.training.units import split_words
 
 NAMES = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 WORDS = "ann lee ##na ##s met in new york , . u s ( )".split()

@@ -83,10 +83,10 @@ def numbers(bad=None):
     return Examples(rows, Labels("regression"), Account(12), "numbers", "regression")
 
 
-def regression(folder, bad, **settings):
+def regression(place, bad, **settings):
     rows, how = numbers(bad), encoding("regression", Labels("regression"))
-    model = classifier(folder, labels=1)
-    return trainer(folder, train=rows, model=model, encoding=how, learning_rate=1e-2, **IN_ORDER, **settings)
+    model = classifier(place, labels=1)
+    return trainer(place, train=rows, model=model, encoding=how, learning_rate=1e-2, **IN_ORDER, **settings)
 
 
 def test_an_infinite_loss_stops_before_the_step_with_the_rows_of_the_batch_and_the_last_good_state_saved(tmp_path):
@@ -262,29 +262,42 @@ def test_nothing_that_is_saved_is_a_pickle_of_objects(tmp_path):
         torch.load(path, weights_only=True)
 
 
-def test_the_best_checkpoint_is_known_by_its_final_path_and_survives_rotation(tmp_path):
-    settings = {"num_train_epochs": 4, "learning_rate": 1e-2, "eval_strategy": "epoch", "save_strategy": "epoch"}
-    settings |= {"save_total_limit": 2, "load_best_model_at_end": True, "metric_for_best_model": "loss"}
+def scripted(*values):
+    """A metrics function that gives one value an evaluation."""
+    left = list(values)
+    return lambda prediction: {"mine": left.pop(0)}
+
+
+WATCHED = {"eval_strategy": "epoch", "save_strategy": "epoch", "metric_for_best_model": "mine", "learning_rate": 1e-3}
+BEST = WATCHED | {"load_best_model_at_end": True, "num_train_epochs": 4}  # 6 steps an epoch
+
+
+def test_the_best_checkpoint_is_known_by_its_final_path_survives_rotation_and_is_loaded(tmp_path):
     kept = At()
-    it = trainer(tmp_path, valid=examples(4), callbacks=[kept], greater_is_better=True, **settings)
+    it = trainer(
+        tmp_path,
+        valid=examples(4),
+        callbacks=[kept],
+        compute_metrics=scripted(0.1, 0.9, 0.5, 0.4),
+        save_total_limit=2,
+        **BEST,
+    )
     it.train()
-    out, best = tmp_path / "out", it.state.best_global_step
-    assert it.state.best_model_checkpoint == str(out / f"checkpoint-{best}")
-    assert best < it.state.max_steps
-    assert {path.name for path in out.iterdir()} == {f"checkpoint-{best}", f"checkpoint-{it.state.max_steps}"}
+    out = tmp_path / "out"
+    assert it.state.best_model_checkpoint == str(out / "checkpoint-12")
+    assert {path.name for path in out.iterdir()} == {"checkpoint-12", "checkpoint-24"}
     for folder in out.iterdir():
         assert checkpoints.verify(folder) == []
         told = json.loads((folder / "trainer_state.json").read_text())
         assert told["best_model_checkpoint"] == it.state.best_model_checkpoint
-    assert equal(weights(it.model), kept.weights[best])
+    assert equal(weights(it.model), kept.weights[12])
 
 
 def test_early_stopping_ends_training(tmp_path):
-    settings = {"num_train_epochs": 6, "eval_strategy": "epoch", "load_best_model_at_end": True}
-    settings |= {"metric_for_best_model": "loss", "greater_is_better": True, "learning_rate": 1e-2}
-    it = trainer(tmp_path, valid=examples(4), callbacks=[EarlyStoppingCallback(1)], **settings)
+    early = EarlyStoppingCallback(1)
+    it = trainer(tmp_path, valid=examples(4), callbacks=[early], compute_metrics=scripted(0.5, 0.4), **BEST)
     it.train()
-    assert it.state.epoch < 6
+    assert it.state.epoch == 2
 
 
 def test_a_failed_save_leaves_the_arguments_as_they_were(tmp_path):

@@ -61,7 +61,12 @@ def named_rows(rows: Iterable[Any], names: Sequence[str] | None, source: str) ->
         if form == "tuple" and not isinstance(row, (list, tuple)):
             row = plain(row)
             if not isinstance(row, list):
-                raise RowError(place, "*", f"it is a {type(row).__name__}; a mapping, tuple or text is expected")
+                raise RowError(
+                    place,
+                    "*",
+                    f"it is of type {type(row).__name__}; a mapping, tuple or text is expected",
+                    source=source,
+                )
         expected = expected or form
         if form != expected:
             raise RowError(place, "*", f"it is a {form}, but the rows before are {expected}s", source=source)

@@ -37,8 +37,6 @@ def rows(examples: Examples, predictions: Sequence[Prediction]) -> list[dict[str
     for example, prediction in zip(examples, predictions, strict=False):
         told = prediction.to_dict()
         told.pop("id", None)
-        gold = example.label if example.label is not None else example.tags or example.answers or example.target
-        if isinstance(gold, tuple):
-            gold = [list(part) if isinstance(part, tuple) else part for part in gold]
+        gold: Any = example.label if example.label is not None else example.tags or example.answers or example.target
         made.append({"id": example.id, "gold": gold, "prediction": told})
     return made

@@ -38,6 +38,7 @@ def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[
             feature["lost"] = len(whole["input_ids"]) - size
         if gold:
             assert encoding.labels is not None
+            assert example.label is not None
             feature["labels"] = encoding.labels.encode(example.label)
         features.append(feature)
     return features
@@ -59,7 +60,7 @@ def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
 class ClassificationLoss:
     """Cross-entropy (one class), binary cross-entropy a label (several), squared error (a number)."""
 
-    targets = ("labels",)
+    targets: tuple[str, ...] = ("labels",)
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Choice:
 
     def told(self, named: Mapping[str, Any], patience: int | None) -> str:
         """What was chosen, in a sentence, without what the user named; empty where nothing was."""
-        words = {
+        words: dict[str, Callable[[Any], str]] = {
             "learning_rate": lambda rate: f"learning rate {rate:g}",
             "num_train_epochs": lambda epochs: f"{epochs} epochs" if patience is None else f"at most {epochs} epochs",
             "warmup_steps": lambda share: f"{share:.0%} warm-up",

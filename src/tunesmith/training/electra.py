@@ -147,6 +147,18 @@ class TokenDetection(nn.Module):
         self.config.save_pretrained(folder)
         save_model(self, str(Path(folder, "model.safetensors")), metadata={"format": "pt"})
 
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As upstream; a shared tensor may be given under any one of its names."""
+        names: dict[int, list[str]] = {}
+        for name, parameter in self.named_parameters(remove_duplicate=False):
+            names.setdefault(id(parameter), []).append(name)
+        given = dict(state_dict)
+        for aliases in names.values():
+            known = next((given[name] for name in aliases if name in given), None)
+            if known is not None:
+                given |= {name: known for name in aliases if name not in given}
+        return super().load_state_dict(given, strict, assign)
+
     def gradient_checkpointing_enable(self, **options: Any) -> None:
         for half in self.base_models():
             half.gradient_checkpointing_enable(**options)

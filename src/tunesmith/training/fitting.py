@@ -16,6 +16,7 @@ from ..errors import ConfigError, OutOfMemory
 from ..folder import RunFolder
 from ..tasks.base import Examples, Task
 from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, saved, session
+from .bases import open_base
 from .recipe import Encoding, Recipe
 from .trainer import Trainer
 
@@ -32,6 +33,17 @@ class Job:
     settings: Settings
     folder: RunFolder
     hooks: Hooks
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is ready when training starts; data maps a split to its features."""
+
+    model: Any
+    encoding: Encoding
+    data: Mapping[str, Any]
+    teacher: distillation.Teacher | None
+    choice: defaults.Choice
 
 
 def fit(job: Job) -> Fitted:
@@ -54,10 +66,9 @@ def fit(job: Job) -> Fitted:
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh)
-    teacher = _teacher(job, model, encoding)
-    choice = _choice(job, model)
+    made = Prepared(model, encoding, data, _teacher(job, model, encoding), _choice(job, model))
     with arguments.workspace(settings.output_dir) as directory:
-        trainer = _trainer(job, model, encoding, data, str(directory), choice, teacher)
+        trainer = _trainer(job, made, str(directory))
         _train(trainer, resume, settings)
         if "validation" in data:
             trainer.evaluate()
@@ -65,7 +76,7 @@ def fit(job: Job) -> Fitted:
             trainer.save_model()
             trainer.save_state()
             saved.write(Path(settings.output_dir), job.task.name, trainer.model, encoding)
-    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), choice.arguments
+    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.arguments
 
 
 def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
@@ -79,18 +90,10 @@ def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
         raise
 
 
-def _trainer(
-    job: Job,
-    model: Any,
-    encoding: Encoding,
-    data: Mapping[str, Any],
-    directory: str,
-    choice: defaults.Choice,
-    teacher: distillation.Teacher | None,
-) -> Trainer:
+def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     named = dict(job.settings.training)
-    chosen, patience = _stopping(job, choice, named)
-    if said := choice.told(named, patience):
+    chosen, patience = _stopping(job, made.choice, named)
+    if said := made.choice.told(named, patience):
         job.folder.note(said)
     args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
     callbacks = list(job.hooks.callbacks)
@@ -98,22 +101,22 @@ def _trainer(
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
     train = job.splits["train"]
     return Trainer(
-        model=model,
+        model=made.model,
         args=args,
-        train_dataset=data["train"],
-        eval_dataset=data.get("validation"),
-        processing_class=encoding.tokenizer,
+        train_dataset=made.data["train"],
+        eval_dataset=made.data.get("validation"),
+        processing_class=made.encoding.tokenizer,
         compute_metrics=job.hooks.metrics,
         compute_loss_func=job.hooks.loss,
         optimizers=job.hooks.optimizers,
         callbacks=callbacks,
-        encoding=encoding,
+        encoding=made.encoding,
         recipe=job.recipe,
         task=job.task,
         eval_examples=job.splits.get("validation"),
         folder=job.folder,
         row_ids=[example.id for example in train],
-        teacher=teacher,
+        teacher=made.teacher,
     )
 
 
@@ -194,7 +197,7 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
     if not given:
         return None
     temperature, alpha = distillation.check(task.name, settings.distillation)
-    opened = session.open_base(given, task.name, settings.model_args)
+    opened = open_base(given, task.name, settings.model_args)
     taught, _ = heads.load(opened, job.recipe.auto, None, classifies_text=task.name == "text-classification")
     distillation.check_teacher(taught, model, encoding)
     return distillation.Teacher(taught, temperature, alpha)

@@ -10,11 +10,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.labels import Labels
+from ..data.labels import Kind, Labels
 from ..errors import ArtifactError, ConfigError
 from .bases import Base
 
-PROBLEMS = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression"}
+PROBLEMS: dict[Kind, str] = {
+    "single": "single_label_classification",
+    "multi": "multi_label_classification",
+    "regression": "regression",
+}
 GENERIC = "LABEL_"  # how transformers names the labels that nobody named
 
 
@@ -151,8 +155,8 @@ def fit_head(model: Any, labels: Labels, *, classifies_text: bool) -> None:
 def read_labels(config: Any, *, classifies_text: bool) -> Labels:
     """The labels that a saved configuration names, in the order of its head."""
     names = tuple(str(name) for _, name in sorted((config.id2label or {}).items(), key=_label_id))
-    kinds = {problem: kind for kind, problem in PROBLEMS.items()}
-    kind = kinds.get(getattr(config, "problem_type", None) or "", "single") if classifies_text else "single"
+    kinds: dict[str, Kind] = {problem: kind for kind, problem in PROBLEMS.items()}
+    kind: Kind = kinds.get(getattr(config, "problem_type", None) or "", "single") if classifies_text else "single"
     if classifies_text and len(names) == 1:
         kind = "regression"
     return Labels(kind, () if kind == "regression" else names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -105,8 +106,17 @@ def fit(
 
 def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Settings) -> dict[str, Examples]:
     """The examples of every split: named splits and given data read, fractions held out of the training rows."""
-    named = read_splits(train, names=task.roles, limit=settings.limit)
     given: dict[str, Any] = {"validation": validation, "test": test}
+    fractions = {name: value for name, value in given.items() if isinstance(value, float)}
+    if sum(fractions.values()) >= 1:
+        raise ConfigError("validation and test", sum(fractions.values()), "fractions that leave rows to train on")
+    named = read_splits(
+        train,
+        names=task.roles,
+        limit=settings.limit,
+        cache=settings.cache,
+        enough=_enough(settings, sum(fractions.values())),
+    )
     if len(named) > 1:
         for name in given:
             given[name] = name if given[name] is None and name in named else given[name]
@@ -114,9 +124,6 @@ def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Sett
     reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
     splits = {"train": task.examples(source, reading)}
     groups = group_values(source, settings.group) if settings.group else None
-    fractions = {name: value for name, value in given.items() if isinstance(value, float)}
-    if sum(fractions.values()) >= 1:
-        raise ConfigError("validation and test", sum(fractions.values()), "fractions that leave rows to train on")
     whole = len(splits["train"])
     for name, fraction in reversed(fractions.items()):
         share = fraction * whole / len(splits["train"])
@@ -129,6 +136,16 @@ def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Sett
             labels = splits["train"].labels
             splits[name] = task.examples(dataset, replace(reading, labels=labels))
     return {name: splits[name] for name in ("train", "validation", "test") if name in splits}
+
+
+def _enough(settings: Settings, held: float) -> int | None:
+    """How many rows of a stream `max_steps` steps take, the share held out included; None without `max_steps`."""
+    steps = int(settings.training.get("max_steps") or -1)
+    if steps <= 0:
+        return None
+    batch = int(settings.training.get("per_device_train_batch_size") or 8)
+    batch *= int(settings.training.get("gradient_accumulation_steps") or 1) * int(os.environ.get("WORLD_SIZE") or 1)
+    return math.ceil(steps * batch / (1 - held))
 
 
 def _training_split(named: Mapping[str, Dataset]) -> Dataset:
@@ -144,7 +161,7 @@ def _split(value: Any, name: str, named: Mapping[str, Dataset], task: Task, sett
         return named[value]
     if isinstance(value, str) and len(named) > 1 and not Path(value).exists():
         raise ConfigError(name, value, f"a split ({', '.join(named)}), a path, a fraction, or data")
-    found = read(value, name=name, names=task.roles, limit=settings.limit)
+    found = read(value, name=name, names=task.roles, limit=settings.limit, cache=settings.cache)
     assert isinstance(found, Dataset)
     return found
 

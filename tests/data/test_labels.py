@@ -123,6 +123,7 @@ def test_unequal_lists_of_zeros_and_ones_are_names() -> None:
     labels = infer([[0], [0, 1], [1]])
     assert labels == Labels("multi", ("0", "1"), hot=False)
     assert labels.read([0, 1]) == ("0", "1")
+    assert infer([[0], [1], [1]]) == Labels("multi", ("0", "1"), hot=False)
 
 
 def test_a_multi_hot_list_of_another_length_or_number_is_refused() -> None:

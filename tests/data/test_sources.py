@@ -179,6 +179,12 @@ def test_keys_missing_in_some_rows_never_shift_the_others() -> None:
     ]
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float64("nan"), pd.NA, pd.NaT, np.datetime64("NaT")])
+def test_every_sign_of_a_missing_cell_is_none_beside_text(missing: Any) -> None:
+    for source in ([{"text": "a"}, {"text": missing}], {"text": ["a", missing]}, [("a",), (missing,)]):
+        assert read(source, names=("text",)).column("text") == ["a", None]
+
+
 def test_rows_narrower_than_the_names() -> None:
     roles = ("text", "pair", "label")
     assert rows_of(read([("good", 1)], names=roles)) == [{"text": "good", "label": 1}]

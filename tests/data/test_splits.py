@@ -57,6 +57,21 @@ def test_a_class_of_one_row_goes_to_training() -> None:
         assert {strata[place] for place in kept} == {"a", "b", "c"}
 
 
+def test_what_classes_of_one_row_do_not_give_comes_from_the_others() -> None:
+    strata = ["a" if place < 50 else f"own {place}" for place in range(100)]
+    kept, held = hold_out(TEXTS, 0.3, seed=0, strata=strata)
+    assert len(held) == 30
+    assert {strata[place] for place in held} == {"a"}
+    assert len({strata[place] for place in kept}) == 51
+
+
+def test_every_class_keeps_a_row_for_training() -> None:
+    strata = ["a"] * 8 + ["b"] * 2
+    for seed in range(10):
+        kept, _ = hold_out(range(10), 0.9, seed=seed, strata=strata)
+        assert {strata[place] for place in kept} == {"a", "b"}
+
+
 def test_classes_of_one_row_each_are_split_without_strata() -> None:
     kept, held = hold_out(TEXTS, 0.1, seed=0, strata=TEXTS)
     assert (len(kept), len(held)) == (90, 10)

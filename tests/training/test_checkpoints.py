@@ -141,11 +141,11 @@ def _train(folder, resume, kill_at):
     """Four steps, a checkpoint after each, at most two kept; SIGKILL at the `kill_at`th change to a checkpoint."""
     from training_kit import trainer
 
-    seen, watched = 0, "checkpoint-3"
+    seen = 0
 
     def watch(event, args):
         nonlocal seen
-        if event in EVENTS and args and watched in str(args[0]):
+        if event in EVENTS and args and "checkpoint-3" in str(args[0]):
             seen += 1
             if seen == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -180,7 +180,9 @@ def _kill_and_resume(folder):
         assert not list((here / "out").glob("*.tmp-*")), point
         assert _forked(here, True, 0) == 0, point
         last = here / "out" / "checkpoint-4" / "model.safetensors"
-        assert last.read_bytes() == (folder / "whole" / "out" / "checkpoint-4" / "model.safetensors").read_bytes(), point
+        assert last.read_bytes() == (folder / "whole" / "out" / "checkpoint-4" / "model.safetensors").read_bytes(), (
+            point
+        )
         shutil.rmtree(here)
     print("points", sorted(points), "of", events)
 
@@ -189,7 +191,9 @@ def _kill_and_resume(folder):
 def test_a_run_killed_while_it_saves_is_resumed_to_the_weights_of_a_run_that_was_not(tmp_path):
     paths = [str(Path(__file__).parents[1]), str(Path(checkpoints.__file__).parents[2])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, __file__, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=110
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "points" in done.stdout
 

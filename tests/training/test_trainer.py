@@ -238,7 +238,9 @@ def test_a_users_loss_is_what_evaluation_measures(tmp_path):
 def test_an_evaluation_leaves_training_as_it_was(tmp_path):
     settings = {"num_train_epochs": 2, "learning_rate": 1e-3}
     for name, more in (("a", {}), ("b", {"eval_strategy": "epoch"})):
-        it = trainer(tmp_path / name, model=classifier(tmp_path / name, dropout=0.3), valid=examples(4), **settings, **more)
+        it = trainer(
+            tmp_path / name, model=classifier(tmp_path / name, dropout=0.3), valid=examples(4), **settings, **more
+        )
         it.train()
         if name == "a":
             expected = weights(it.model)

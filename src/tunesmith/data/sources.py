@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, Literal, overload
 
 import pyarrow as pa
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .dataset import Dataset, Row, Stream, class_name
 from .formats import Opened, declared_by, open_file
 from .places import Paths, is_a, located, splits_in
@@ -17,6 +17,7 @@ from .rows import column_array, columns_table, named_rows, plain, tables
 from .tables import gather, settled
 
 AHEAD = 10_000  # rows of a stream read before it is taken to have no end
+ENDLESS = 20_000_000  # rows of a stream read to its end before the user is asked how many it shall be
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class _Asked:
     names: Sequence[str] | None
     endless: bool
     cache: bool
+    enough: int | None = None
 
 
 @overload
@@ -98,14 +100,25 @@ def read(
 
 
 def read_splits(
-    source: Any, *, limit: int | None = None, names: Sequence[str] | None = None, cache: bool = True
+    source: Any,
+    *,
+    limit: int | None = None,
+    names: Sequence[str] | None = None,
+    cache: bool = True,
+    enough: int | None = None,
 ) -> dict[str, Dataset]:
-    """Every named split of a source that has them, `{"train": …}` of one that has none; `limit` rows of each."""
+    """Every named split of a source that has them, `{"train": …}` of one that has none; `limit` rows of each.
+
+    enough: how many rows to take of a stream that has more (AHEAD at least: a short stream is taken whole).
+
+    Raises:
+        ConfigError: a stream without an end, and neither `limit` nor `enough` says where to stop.
+    """
     found = located(source, None)
     parts = splits_in(found)
     if parts is None:
         parts = {"train": found}
-    asked = _Asked("train", limit, names, False, cache)
+    asked = _Asked("train", limit, names, False, cache, enough)
     return {name: _whole(_table(part, replace(asked, name=name))) for name, part in parts.items()}
 
 
@@ -191,8 +204,8 @@ def _columns(source: Any, asked: _Asked) -> Dataset:
 
 
 def _rows(source: Any, asked: _Asked) -> Dataset | Stream:
-    if isinstance(source, Iterator):
-        return _stream(lambda: source, {}, asked)
+    if isinstance(source, Iterator) or not isinstance(source, Sized):
+        return _stream(lambda: iter(source), {}, asked)
     return _finite(iter(source), {}, asked)
 
 
@@ -206,7 +219,7 @@ def _stream(
     start: Callable[[], Iterator[Any]], declared: Mapping[str, tuple[str, ...]], asked: _Asked
 ) -> Dataset | Stream:
     if not asked.endless or asked.limit is not None:
-        return _finite(start(), declared, asked)
+        return _finite(_bounded(start(), asked), declared, asked)
     rows = named_rows(start(), asked.names, asked.name)
     ahead = list(islice(rows, AHEAD))
     if len(ahead) < AHEAD:
@@ -214,6 +227,19 @@ def _stream(
     first = tuple(_with_names(ahead, declared))
     passes = _Passes(first, _with_names(rows, declared), start, declared, asked)
     return Stream(passes, tuple(dict.fromkeys(key for row in first for key in row)), first, asked.name, declared)
+
+
+def _bounded(rows: Iterator[Any], asked: _Asked) -> Iterator[Any]:
+    """The rows of a stream up to where it ends or is enough."""
+    if asked.limit is not None:
+        yield from islice(rows, asked.limit)
+    elif asked.enough is not None:
+        yield from islice(rows, max(asked.enough, AHEAD))
+    else:
+        yield from islice(rows, ENDLESS)
+        if next(rows, None) is not None:
+            wanted = f"a number of rows, or max_steps: the stream {asked.name!r} has not ended after {ENDLESS:,} rows"
+            raise ConfigError("limit", None, wanted)
 
 
 class _Passes:

@@ -17,6 +17,7 @@ from ..folder import RunFolder
 from ..tasks.base import Examples, Task
 from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, saved, session
 from .bases import open_base
+from .callbacks import FolderEvents
 from .recipe import Encoding, Recipe
 from .trainer import Trainer
 
@@ -96,7 +97,7 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     if said := made.choice.told(named, patience):
         job.folder.note(said)
     args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
-    callbacks = list(job.hooks.callbacks)
+    callbacks = [FolderEvents(job.folder), *job.hooks.callbacks]
     if patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
     train = job.splits["train"]

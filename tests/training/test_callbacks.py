@@ -5,8 +5,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from training_kit import examples, trainer
 
+from training_kit import examples, trainer
 from tunesmith.folder import RunFolder
 from tunesmith.training.callbacks import FolderEvents, unprefixed
 

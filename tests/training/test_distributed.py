@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_kit import classifier, encoding, examples, trainer, weights
 
 import tunesmith
+from training_kit import classifier, encoding, examples, trainer, weights
 from tunesmith.data.labels import Labels
 from tunesmith.errors import Diverged
 from tunesmith.tasks.base import Account, Example, Examples

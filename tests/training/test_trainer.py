@@ -10,10 +10,10 @@ import pytest
 import torch
 import transformers
 from datasets import Dataset
-from tiny import t5
-from training_kit import NAMES, classifier, encoding, equal, examples, features, trainer, weights
 from transformers import AutoTokenizer, EarlyStoppingCallback, TrainerCallback
 
+from tiny import t5
+from training_kit import NAMES, classifier, encoding, equal, examples, features, trainer, weights
 from tunesmith.data.labels import Labels
 from tunesmith.errors import ArtifactError, Diverged
 from tunesmith.folder import RunFolder
@@ -323,7 +323,7 @@ def test_the_private_methods_of_transformers_that_are_built_on_have_the_form_tha
     source = inspect.getsource(getattr(transformers.Trainer, name))
     found = hashlib.sha256(source.encode()).hexdigest()
     assert found == FORMS[name], (
-        f"transformers {transformers.__version__} has another Trainer.{name}. Read it against training/saving.py: which "
-        "folder it writes to (args.output_dir/checkpoint-N), what it saves and in which order, when it sets "
+        f"transformers {transformers.__version__} has another Trainer.{name}. Read it against training/saving.py: "
+        "which folder it writes to (args.output_dir/checkpoint-N), what it saves and in which order, when it sets "
         "best_model_checkpoint, pushes and rotates, and what pickle it writes. Then store the new hash here."
     )

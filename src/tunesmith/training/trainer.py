@@ -84,8 +84,6 @@ class Trainer(Seq2SeqTrainer):
         self.model_accepts_loss_kwargs = False
         if self._losses is not None:
             self.label_smoother, self.loss_is_scaled_for_ga = None, True
-        elif self.compute_loss_func is None:
-            self.loss_is_scaled_for_ga = False
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The micro-batches of one optimizer step, and the loss items in all of them, over all processes."""

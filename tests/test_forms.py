@@ -23,7 +23,9 @@ from tunesmith.registry import tasks
 GOOD = ["great phone, bright screen", 'a "good" book', "what a film", "I want it", "good, very good", "the best of 3"]
 BAD = ["the box was broken", "bad film", "three weeks, no delivery", "my money back", "a bad phone", "no screen"]
 ROWS = [
-    {"text": text, "label": label} for pair in zip(GOOD, BAD, strict=True) for text, label in zip(pair, "yn", strict=True)
+    {"text": text, "label": label}
+    for pair in zip(GOOD, BAD, strict=True)
+    for text, label in zip(pair, "yn", strict=True)
 ]
 QUICK: dict[str, Any] = {"num_train_epochs": 1, "seed": 0, "disable_tqdm": True}
 
@@ -183,7 +185,9 @@ def test_a_text_file_is_a_row_a_line_for_language_tasks(tmp_path: Path) -> None:
     file = written(tmp_path / "corpus.txt", "the first line\n\nthe second line\n")
     made = splits(file, task="language-modeling")["train"]
     assert [example.text for example in made] == ["the first line", "the second line"]
-    assert made.fingerprint == splits(["the first line", "the second line"], task="language-modeling")["train"].fingerprint
+    assert (
+        made.fingerprint == splits(["the first line", "the second line"], task="language-modeling")["train"].fingerprint
+    )
 
 
 def test_the_named_splits_of_a_source_are_used() -> None:
@@ -214,7 +218,7 @@ def test_fractions_are_exact_stratified_and_seeded() -> None:
         "test": 2,
     }
     ids = [sorted(example.id for example in split) for split in made.values()]
-    assert sorted(sum(ids, [])) == list(range(100))
+    assert sorted(id for part in ids for id in part) == list(range(100))
     assert [sorted(e.id for e in split) for split in splits(rows, validation=0.2, test=0.1, seed=3).values()] == ids
     assert [sorted(e.id for e in split) for split in splits(rows, validation=0.2, test=0.1, seed=0).values()] != ids
 
@@ -253,12 +257,16 @@ def endless(taken: list[int]) -> Iterator[dict[str, Any]]:
 def test_an_endless_stream_trains_for_max_steps(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "AHEAD", 16)
     taken: list[int] = []
-    run = tunesmith.train(endless(taken), base=bert, max_steps=5, per_device_train_batch_size=4, seed=0, disable_tqdm=True)
+    run = tunesmith.train(
+        endless(taken), base=bert, max_steps=5, per_device_train_batch_size=4, seed=0, disable_tqdm=True
+    )
     assert len(taken) == 5 * 4
     assert run.framework_model.history[-1]["step"] == 5
 
 
-def test_a_fraction_of_an_endless_stream_is_held_out_beside_what_training_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fraction_of_an_endless_stream_is_held_out_beside_what_training_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sources, "AHEAD", 16)
     rows = ({"text": f"text {n}", "label": "yn"[n % 2]} for n in iter_numbers())
     made = splits(rows, validation=0.2, max_steps=10, per_device_train_batch_size=2, gradient_accumulation_steps=4)
@@ -273,7 +281,7 @@ def test_a_stream_that_ends_before_it_is_enough_is_whole(monkeypatch: pytest.Mon
 
 def test_a_stream_without_an_end_needs_max_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "ENDLESS", 50)
-    with pytest.raises(ConfigError, match="'limit' is None.*or max_steps.*has not ended after 50 rows"):
+    with pytest.raises(ConfigError, match=r"'limit' is None.*or max_steps.*has not ended after 50 rows"):
         splits(endless([]))
     assert len(splits(endless([]), limit=60)["train"]) == 60
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,17 @@ from typing import Any
 from .config import Hooks, Settings
 from .data.dataset import Dataset
 from .data.sources import read, read_splits
-from .errors import ArtifactError, ConfigError, UnsupportedTask
+from .errors import ArtifactError, ConfigError, TunesmithError, UnsupportedTask
 from .evaluation import record, scoring
 from .folder import Listener, RunFolder
 from .registry import frameworks, tasks
 from .run import Run
 from .tasks.base import Examples, Prediction, Reading, Task
+from .tasks.reading import with_rows
 from .tasks.splitting import group_values, part
+
+# How Python, safetensors and torch, each in its own class of error, say that a file cannot be written.
+_NO_ROOM = re.compile(r"No space left|Disk quota exceeded|File too large|Read-only file system|inline_container")
 
 
 def train(
@@ -92,16 +98,36 @@ def fit(
         )
     splits = read_data(task, train, validation, test, settings)
     folder = RunFolder.create(settings.output_dir, listener)
-    folder.write_text("config.yaml", settings.to_yaml())
+    if folder.path is None or not (folder.path / "config.json").exists():  # an earlier model keeps its own till then
+        folder.write_text("config.yaml", settings.to_yaml())
     for name, examples in splits.items():
         counts = examples.account.counts()
         told = "".join(f"; {count} left out: {reason}" for reason, count in counts.items())
         folder.note(f"{name}: {len(examples)} rows{told}")
-    model = framework.fit(task, splits, settings, folder, hooks)
-    scores, predictions = _scores(model, task, splits, hooks) if rescore else (_logged(model), {})
-    run = Run(task, model, folder, settings, scores)
-    record.write(run, splits, predictions)
+    with _whole(folder):
+        model = framework.fit(task, splits, settings, folder, hooks)
+        folder.write_text("config.yaml", settings.to_yaml())
+        scores, predictions = _scores(model, task, splits, hooks) if rescore else (_logged(model), {})
+        run = Run(task, model, folder, settings, scores)
+        record.write(run, splits, predictions)
     return run
+
+
+@contextmanager
+def _whole(folder: RunFolder) -> Iterator[None]:
+    """Whatever ends a run early, Ctrl-C too, leaves no half-written checkpoint; a disk that is full is told as such."""
+    try:
+        yield
+    except BaseException as error:
+        if folder.path is not None:
+            from .training import checkpoints
+
+            checkpoints.clean(folder.path)
+        if isinstance(error, TunesmithError) or not _NO_ROOM.search(str(error)):
+            raise
+        advice = "Make room or take another output_dir; `checkpoint=True` resumes from the newest whole checkpoint."
+        where = folder.path or "the temporary folder"
+        raise ArtifactError(where, f"the disk did not take a file: {error}. {advice}") from error
 
 
 def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Settings) -> dict[str, Examples]:
@@ -120,7 +146,7 @@ def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Sett
     if len(named) > 1:
         for name in given:
             given[name] = name if given[name] is None and name in named else given[name]
-    source = _training_split(named)
+    source = with_rows(_training_split(named))
     reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
     splits = {"train": task.examples(source, reading)}
     groups = group_values(source, settings.group) if settings.group else None
@@ -134,7 +160,7 @@ def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Sett
         if value is not None and name not in fractions:
             dataset = _split(value, name, named, task, settings)
             labels = splits["train"].labels
-            splits[name] = task.examples(dataset, replace(reading, labels=labels))
+            splits[name] = task.examples(with_rows(dataset), replace(reading, labels=labels))
     return {name: splits[name] for name in ("train", "validation", "test") if name in splits}
 
 

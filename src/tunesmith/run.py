@@ -13,6 +13,7 @@ from .errors import ConfigError
 from .evaluation.scoring import score
 from .folder import RunFolder
 from .tasks.base import Prediction, Reading, Task
+from .tasks.reading import with_rows
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Run:
         Raises:
             DataError: data that cannot be read, or a label that the model does not know.
         """
-        dataset = read(data, name="evaluation", limit=limit, names=self.task.roles)
+        dataset = with_rows(read(data, name="evaluation", limit=limit, names=self.task.roles))
         encoding = self.framework_model.encoding
         reading = Reading(columns or self.settings.columns, encoding.labels, self.settings.bad_rows)
         examples = self.task.examples(dataset, reading)

@@ -7,7 +7,7 @@ from datasets import Dataset
 from transformers import AutoTokenizer
 
 from tiny import TEXTS, bert, gpt2, t5
-from training_kit import classifier, encoding, examples, features, trainer, weights
+from training_kit import classifier, encoding, examples, trainer, weights
 from tunesmith.data.labels import Labels
 from tunesmith.tasks.base import Example, Span
 from tunesmith.training import answers, classification, language, sequences, tagging
@@ -178,8 +178,10 @@ def test_a_plain_module_is_evaluated_and_saved_with_its_weights(tmp_path):
     assert torch.equal(saved["head.weight"], it.model.head.weight)
 
 
-def test_a_batch_has_no_column_that_the_model_does_not_take(tmp_path):
-    it = trainer(tmp_path, train_dataset=features(examples(4), encoding()).add_column("note", ["x"] * 4))
-    assert set(next(iter(it.get_train_dataloader()))) == {
-        "input_ids", "token_type_ids", "attention_mask", "labels", "example",
-    }  # fmt: skip
+def test_a_batch_has_no_key_that_the_model_does_not_take_but_the_places_of_its_examples(tmp_path):
+    plain = classification.RECIPE.collate(encoding())
+    it = trainer(tmp_path, data_collator=lambda rows: plain(rows) | {"note": torch.ones(len(rows))})
+    batch = next(iter(it.get_train_dataloader()))
+    assert set(batch) == {"input_ids", "token_type_ids", "attention_mask", "labels", "example"}
+    assert batch["example"].shape == (2, 1)
+    assert "example" not in next(iter(it.get_eval_dataloader(it.train_dataset)))

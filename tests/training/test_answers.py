@@ -29,9 +29,9 @@ def bert(maxlength=64, kind="answerable", **settings):
 
 
 def gpt2(maxlength=64, kind="answerable", side="left"):
-    """A byte-level tokenizer without [CLS]: a token a letter."""
-    vocab = {token: place for place, token in enumerate([*LETTERS, "<|endoftext|>"])}
-    tokenizer = GPT2Tokenizer(vocab=vocab, merges=[], pad_token="<|endoftext|>", padding_side=side)
+    """A byte-level tokenizer without [CLS]: a token a letter, one letter joined to the space before it."""
+    vocab = {token: place for place, token in enumerate([*LETTERS, "Ġx", "<|endoftext|>"])}
+    tokenizer = GPT2Tokenizer(vocab=vocab, merges=[("Ġ", "x")], pad_token="<|endoftext|>", padding_side=side)
     return Encoding(tokenizer, None, kind, maxlength)
 
 
@@ -263,6 +263,18 @@ def test_the_score_is_the_probability_among_the_best_spans():
     assert prediction.score == pytest.approx(np.exp(3) / (np.exp(3) + np.exp(2) + np.exp(1)))
 
 
+def test_white_space_is_no_answer_and_no_part_of_one():
+    encoding = gpt2()
+    examples = [Example(0, "q?", pair="a b xyz")]
+    [feature] = RECIPE.encode(examples, encoding, False)
+    row = {name: np.zeros(len(feature["input_ids"])) for name in ("start", "end")}
+    row["start"][1] = row["end"][1] = 9  # the space between a and b
+    row["start"][3] = row["end"][5] = 8  # from the x that holds its space to the z
+    [prediction] = RECIPE.decode([row], [feature], examples, encoding)
+    assert tokens(encoding, feature)[:6] == ["a", "Ġ", "b", "Ġx", "y", "z"]
+    assert (prediction.answer, prediction.start, prediction.end) == ("b xyz", 2, 7)
+
+
 def test_no_answer_only_where_the_data_have_such():
     start = {"[CLS]": 3, "red": 1}
     end = {"[CLS]": 3, "red": 1}
@@ -342,7 +354,7 @@ def test_a_left_padded_decoder_learns_one_answer():
     encoding = gpt2()
     torch.manual_seed(0)
     config = GPT2Config(
-        vocab_size=len(encoding.tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2, pad_token_id=95
+        vocab_size=len(encoding.tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2, pad_token_id=96
     )
     model, loss = GPT2ForQuestionAnswering(config), SpanLoss()
     examples = [example("q?", "ab cd", "cd"), example("why?", "a b xyz end", "xyz")]

@@ -146,8 +146,10 @@ def _misfit(values: Sequence[Any], place: int) -> str:
     cell = repr(values[place])
     shown = cell if len(cell) <= 60 else cell[:59] + "…"
     kinds = dict.fromkeys(type(value).__name__ for value in values[:place] if value is not None)
-    if kinds and type(values[place]).__name__ not in kinds:
-        return f"{shown} is a {type(values[place]).__name__}, but the rows before hold {' and '.join(kinds)}"
+    kind = type(values[place]).__name__
+    if kinds and kind not in kinds:
+        kind = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+        return f"{shown} is {kind}, but the rows before hold {' and '.join(kinds)}"
     return f"{shown} cannot be stored: text, numbers, true or false, lists and mappings of one form can"
 
 

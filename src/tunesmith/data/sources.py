@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, Literal, overload
@@ -163,8 +163,7 @@ def _one_declaration(opened: Sequence[Opened], paths: Sequence[Any]) -> Mapping[
 
 
 def _hf(source: Any, asked: _Asked) -> Dataset:
-    data = source.with_format(None)  # a torch or numpy format of the caller's would give tensors
-    rows = Dataset(data, asked.name, declared_by(data.features))
+    rows = Dataset(source, asked.name, declared_by(source.features))
     return rows if asked.limit is None else rows.head(asked.limit)
 
 
@@ -204,9 +203,9 @@ def _columns(source: Any, asked: _Asked) -> Dataset:
 
 
 def _rows(source: Any, asked: _Asked) -> Dataset | Stream:
-    if isinstance(source, Iterator) or not isinstance(source, Sized):
-        return _stream(lambda: iter(source), {}, asked)
-    return _finite(iter(source), {}, asked)
+    if hasattr(source, "__len__") and not isinstance(source, Iterator):
+        return _finite(iter(source), {}, asked)
+    return _stream(lambda: iter(source), {}, asked)
 
 
 def _finite(rows: Iterator[Any], declared: Mapping[str, tuple[str, ...]], asked: _Asked) -> Dataset:

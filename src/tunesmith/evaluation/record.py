@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..tasks.base import Examples, Prediction
+from ..values import describe
 from . import scoring
 
 PACKAGES = ("tunesmith", "torch", "transformers", "tokenizers", "datasets", "peft", "accelerate", "numpy")
@@ -44,7 +45,7 @@ def lock(run: Any, splits: Mapping[str, Examples]) -> dict[str, Any]:
             name: {"fingerprint": split.fingerprint, "rows": [e.id for e in split]} for name, split in splits.items()
         },
         "tokenizer": tokenizer_hash(run.tokenizer),
-        "base": {"name": run.settings.base, "revision": getattr(run.model.config, "_commit_hash", None)},
+        "base": {"name": describe(run.settings.base), "revision": getattr(run.model.config, "_commit_hash", None)},
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
 

@@ -99,6 +99,17 @@ def collect(
     return Examples(held, labels, account, digest.hexdigest(), kind)
 
 
+def with_rows(dataset: Any) -> Any:
+    """The data set itself, if it has rows: one without any has no columns to look for either.
+
+    Raises:
+        NothingToTrain: it is empty.
+    """
+    if not len(dataset):
+        raise NothingToTrain(f"the data set {dataset.name!r}")
+    return dataset
+
+
 class _Reread(Sequence[Example]):
     """The kept examples of a `Dataset`, read again at each use."""
 

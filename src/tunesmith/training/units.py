@@ -83,17 +83,12 @@ def begun(text: str, tokens: Ranges, limits: Integers) -> Integers:
 
 
 def deciding(units: Integers, sizes: Sequence[int], stride: int) -> list[Integers]:
-    """Each chunk's part of `units`, a unit left only in the chunk with most context on its shorter side.
-
-    The text's own start and end are no lack of context.
-    """
+    """Each chunk's part of `units`, a unit left only in the chunk with most context on its shorter side."""
     starts = np.concatenate([[0], np.cumsum(np.asarray(sizes[:-1], dtype=np.int64) - stride)]).astype(np.int64)
-    best = np.full(len(units), -1.0)
+    best = np.full(len(units), -1)
     owner = np.zeros(len(units), dtype=np.int64)
     for k, (start, size) in enumerate(zip(starts, sizes, strict=True)):
-        before = np.arange(size, dtype=np.float64) if k else np.full(size, np.inf)
-        after = np.arange(size, dtype=np.float64)[::-1] if k < len(sizes) - 1 else np.full(size, np.inf)
-        context = np.minimum(before, after)
+        context = np.minimum(np.arange(size), np.arange(size)[::-1])
         here = slice(start, start + size)
         better = context > best[here]
         owner[here] = np.where(better, k, owner[here])

@@ -28,9 +28,7 @@ def unigram_entropy(ids: Sequence[int]) -> float:
     return -sum(count / len(ids) * math.log(count / len(ids)) for count in counts.values())
 
 
-def main(
-    limit: int = 1200, epochs: float = 12, size: str = "gpt2-tiny", output: str | None = None
-) -> dict[str, float]:
+def main(limit: int = 1200, epochs: float = 12, size: str = "gpt2-tiny", output: str | None = None) -> dict[str, float]:
     """Loss and unigram entropy of the held-out speeches, in nats a token."""
     speeches = [text for text in sources.path("shakespeare").read_text(encoding="utf-8").split("\n\n") if text.strip()]
     speeches = speeches[:limit]
@@ -46,7 +44,9 @@ def main(
         output_dir=output or "",
         **settings,
     )
-    ids = [token for row in held_out for token in (*run.tokenizer(row["text"])["input_ids"], run.tokenizer.eos_token_id)]
+    ids = [
+        token for row in held_out for token in (*run.tokenizer(row["text"])["input_ids"], run.tokenizer.eos_token_id)
+    ]
     scores = {"loss": run.metrics["test"]["loss"], "unigram_entropy": unigram_entropy(ids)}
     print(PROMPT + str(run.predict([PROMPT])[0].text))
     print(f"held out: loss {scores['loss']:.3f} nats a token, unigram entropy {scores['unigram_entropy']:.3f}")

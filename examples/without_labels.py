@@ -3,8 +3,8 @@
 Nobody has labelled the training texts (600 questions to a bank); all there is are the names of 20 intents. MiniLM puts
 texts and names into one space, and a text gets the nearest name: zero-shot labels. Many are wrong, but those with the
 widest gap to the second name seldom are. A classifier trained on these few reads the words people really use, which
-the names alone do not say, and beats the guesses on held-out rows. The true labels serve the two scores and nothing else.
-Takes about TIME2.
+the names alone do not say, and beats the guesses on held-out rows. The true labels serve the two scores and nothing
+else. Takes about TIME2.
 
     python examples/without_labels.py
     python examples/without_labels.py --limit 200 --epochs 3

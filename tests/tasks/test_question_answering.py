@@ -105,3 +105,9 @@ def test_scores_follow_squad_with_silence_for_no_answer() -> None:
     assert scores["f1"] == pytest.approx((1.0 + 0) / 2)
     assert scores["f1_no_answer"] == 0.0
     assert TASK.primary_metric in scores
+
+
+def test_the_kind_says_whether_some_context_has_no_answer() -> None:
+    answered = {"question": "who", "context": "Anna wrote", "answers": "Anna"}
+    assert read([answered]).kind == "answerable"
+    assert read([answered, answered | {"answers": ""}]).kind == "mixed"

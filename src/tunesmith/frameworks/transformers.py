@@ -139,6 +139,7 @@ class TransformersFramework:
             if base.adapter is not None:
                 module = adapters.reopen(module, base.adapter)
         session.set_pad_token(base.tokenizer, base.name)
+        session.set_segments(base.tokenizer, base.config)
         encoding = saved.encoding_of(name, base, told)
         return TransformersModel(name, module.eval(), encoding)
 

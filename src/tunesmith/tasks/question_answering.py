@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..data.columns import resolve
@@ -31,7 +31,10 @@ class QuestionAnswering:
     optional: tuple[str, ...] = ()
 
     def examples(self, dataset: Any, reading: Reading) -> Examples:
-        """`text` is the question (left-stripped), `pair` the context, `answers` every accepted (text, start)."""
+        """`text` is the question (left-stripped), `pair` the context, `answers` every accepted (text, start).
+
+        Their kind is "mixed" where some context has no answer: only then does a model learn to say so; else "answerable".
+        """
         optional = self.optional if reading.need_labels else (*self.optional, "answers")
         columns = resolve(
             dataset.columns, roles=self.roles, optional=optional, hints=HINTS, given=reading.columns, task=self.name
@@ -47,7 +50,9 @@ class QuestionAnswering:
                 answers=None if gold is None else read_answers(values.get(gold), passage, row, gold),
             )
 
-        return collect(dataset, read, bad_rows=reading.bad_rows)
+        found = collect(dataset, read, bad_rows=reading.bad_rows)
+        mixed = any(example.answers == () for example in found)
+        return replace(found, kind="mixed" if mixed else "answerable")
 
     def inputs(self, values: Sequence[Any]) -> list[Example]:
         """(question, context) tuples, or mappings with these keys."""

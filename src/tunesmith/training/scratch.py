@@ -60,7 +60,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {  # tiny, mini and small of BERT are t
     "t5-mini": _pair(256, 4, 4),
     "t5-small": _pair(512, 6, 8),
 }
-VOCABULARY = {"tiny": 4096, "mini": 8192, "small": 16384}  # at most: a small text has fewer pieces
+VOCABULARY = {"tiny": 2048, "mini": 8192, "small": 16384}  # at most: a small text has fewer pieces
 T5_LENGTH = 512  # T5 has no limit of its own; its tokenizer tells this one
 
 

@@ -38,6 +38,7 @@ def open_session(
         given = hooks.base if hooks.base is not None else settings.base
         base = open_base(given, task, settings.model_args)
     set_pad_token(base.tokenizer, base.name)
+    set_segments(base.tokenizer, base.config)
     labels = train.labels
     if labels is not None:
         labels, _ = heads.aligned(labels, base.config)
@@ -97,6 +98,13 @@ def set_pad_token(tokenizer: Any, name: str) -> None:
         if tokenizer.eos_token is None:
             raise ConfigError("base", name, "a tokenizer with a pad token or an end-of-sequence token")
         tokenizer.pad_token = tokenizer.eos_token
+
+
+def set_segments(tokenizer: Any, config: Any) -> None:
+    """Let the tokenizer tell the two texts of a pair apart where the model can: a plain fast one keeps it to itself."""
+    names = list(tokenizer.model_input_names)
+    if (getattr(config, "type_vocab_size", None) or 0) > 1 and "token_type_ids" not in names:
+        tokenizer.model_input_names = [*names, "token_type_ids"]
 
 
 def set_pad_id(model: Any, tokenizer: Any) -> None:

@@ -163,7 +163,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.rfile.readline()
             return b"".join(parts)
 
-        do_GET = do_POST = do_PUT = do_HEAD = _serve  # noqa: N815
+        do_GET = do_POST = do_PUT = do_HEAD = _serve
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

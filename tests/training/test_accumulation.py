@@ -63,7 +63,7 @@ def of_answers(folder):
     path = bert(folder / "base")
     rows = [Example(n, text="who ?", pair=text, answers=((text.split()[0], 0),)) for n, text in enumerate(texts(12))]
     # One width: the softmax over positions goes over padding too, as in transformers' own loss.
-    how = Encoding(AutoTokenizer.from_pretrained(path), None, "answerable", 32, stride=8, pad_to=32)
+    how = Encoding(AutoTokenizer.from_pretrained(path), None, "answerable", 32, stride=8)
     return load("AutoModelForQuestionAnswering", path, **DRY), how, answers.RECIPE, rows
 
 

@@ -1,5 +1,7 @@
 """Question answering: positions exact, chunks complete, answers exact slices of the context."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -302,14 +304,25 @@ def gold_batch(encoding):
     return RECIPE.collate(encoding)(RECIPE.encode([*examples, *examples[:1]], encoding, True))
 
 
-def test_the_loss_is_that_of_transformers():
+def test_the_loss_is_that_of_transformers_where_nothing_is_padded():
     encoding = bert()
-    model, batch, loss = bert_model(encoding), gold_batch(encoding), SpanLoss()
-    batch["end_positions"][0] = 60  # beyond the batch's tokens: no loss item
-    theirs = model(**batch)
-    ours = loss(theirs, {key: batch[key] for key in loss.targets}, None)
-    assert torch.allclose(ours, theirs.loss)
-    assert loss.count(batch).tolist() == [3, 2]
+    model, loss = bert_model(encoding), SpanLoss()
+    batch = {key: value[1:2] for key, value in gold_batch(encoding).items()}  # the longest row
+    assert bool(batch["real"].all())
+    taken = {key: value for key, value in batch.items() if key != "real"}
+    assert torch.allclose(loss(model(**taken), batch), model(**taken).loss)
+    batch["end_positions"] = torch.tensor([60])  # beyond the batch's tokens: no loss item
+    assert loss.count(batch).tolist() == [1, 0]
+
+
+def test_the_loss_of_a_row_does_not_depend_on_the_longest_row_beside_it():
+    encoding = bert()
+    model, loss = bert_model(encoding), SpanLoss()
+    features = RECIPE.encode([example("which ?", "red onion", "onion")], encoding, True)
+    alone, wide = RECIPE.collate(encoding)(features), RECIPE.collate(replace(encoding, pad_to=32))(features)
+    assert wide["input_ids"].shape[1] > alone["input_ids"].shape[1]
+    values = [loss(model(input_ids=b["input_ids"], attention_mask=b["attention_mask"]), b) for b in (alone, wide)]
+    assert torch.allclose(*values, atol=1e-6)
 
 
 def test_micro_batches_add_up_to_the_large_batch():

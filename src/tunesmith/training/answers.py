@@ -135,6 +135,8 @@ def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
         if encoding.tokenizer.padding_side == "left":
             shift = made["input_ids"].shape[1] - torch.tensor([len(feature["input_ids"]) for feature in features])
             made |= {key: made[key] + shift for key in keys if key in made}
+        if "start_positions" in made:
+            made["real"] = made["attention_mask"].bool()
         return made
 
     return batch
@@ -143,20 +145,23 @@ def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
 class SpanLoss:
     """Half the cross-entropy of the first token and half that of the last, each over its own count.
 
-    A position outside the batch's tokens is no loss item, as in transformers' models.
+    A position outside the batch's tokens is no loss item, as in transformers' models. Padding has no share in the
+    softmax, other than there: with it, a row's loss would depend on the longest row beside it, and micro-batches would
+    not add up to the large batch.
     """
 
     def __init__(self) -> None:
-        self.targets: tuple[str, ...] = ("start_positions", "end_positions")
+        self.targets: tuple[str, ...] = ("start_positions", "end_positions", "real")
 
     def count(self, batch: Batch) -> torch.Tensor:
         """(2,): first tokens, last tokens."""
-        return torch.stack([_within(batch[key], batch["input_ids"].shape[1]).sum() for key in self.targets])
+        return torch.stack([_within(batch[key], batch["real"].shape[1]).sum() for key in self.targets[:2]])
 
     def __call__(self, outputs: Any, targets: Batch, count: torch.Tensor | None = None) -> torch.Tensor:
         parts = []
-        for place, (name, key) in enumerate(zip(("start_logits", "end_logits"), self.targets, strict=True)):
+        for place, (name, key) in enumerate(zip(("start_logits", "end_logits"), self.targets[:2], strict=True)):
             logits = named(outputs, name, place).float()  # (batch, tokens)
+            logits = logits.masked_fill(~targets["real"], torch.finfo(logits.dtype).min)
             within = _within(targets[key], logits.shape[1])
             items = within.sum() if count is None else count.expand(2)[place].to(logits.device)
             wanted = targets[key].masked_fill(~within, IGNORED)

@@ -15,7 +15,7 @@ from ..data.cache import FeatureCache
 from ..errors import ConfigError, OutOfMemory
 from ..folder import RunFolder
 from ..tasks.base import Examples, Task
-from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, saved, session
+from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, saved, saving, session
 from .bases import open_base
 from .callbacks import FolderEvents
 from .recipe import Encoding, Recipe
@@ -73,9 +73,9 @@ def fit(job: Job) -> Fitted:
         _train(trainer, resume, settings)
         if "validation" in data:
             trainer.evaluate()
+        if settings.output_dir:
+            saving.save_final(trainer)
         if settings.output_dir and trainer.args.should_save:
-            trainer.save_model()
-            trainer.save_state()
             saved.write(Path(settings.output_dir), job.task.name, trainer.model, encoding)
     return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.arguments
 

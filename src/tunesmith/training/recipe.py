@@ -41,7 +41,10 @@ class Encoding:
 class Loss(Protocol):
     """A loss that knows its number of items, so that micro-batches add up to the large batch."""
 
-    targets: tuple[str, ...]
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The keys of a batch that are taken out before `forward`."""
+        ...
 
     def count(self, batch: Batch) -> torch.Tensor:
         """Loss items in a micro-batch (a scalar, or a vector where the loss has several parts)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,28 @@ def save_model(trainer: Any, folder: str, state_dict: Any) -> None:
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
     arguments.dump(args, os.path.join(folder, TRAINING_ARGUMENTS))
+
+
+def save_final(trainer: Any) -> None:
+    """The trained model and the Trainer's state in `output_dir`: each file is written aside, then renamed into place.
+
+    Every process calls it. The push to the hub, where one is asked for, comes after.
+    """
+    args = trainer.args
+    folder = Path(args.output_dir)
+    staged = folder / ".final.tmp"
+    if args.should_save:
+        shutil.rmtree(staged, ignore_errors=True)  # of a run that was killed here
+    trainer.save_model(str(staged), _internal_call=True)
+    if args.should_save:
+        for source in sorted(path for path in staged.rglob("*") if path.is_file()):
+            target = folder / source.relative_to(staged)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, target)
+        shutil.rmtree(staged, ignore_errors=True)
+        trainer.save_state()
+    if args.push_to_hub:
+        trainer.push_to_hub(commit_message="Model save", revision=args.hub_revision)
 
 
 def saves_itself(model: Any) -> bool:

@@ -161,7 +161,12 @@ def test_a_model_of_another_tool_loads_by_its_architecture(base: str, tmp_path: 
 def test_an_interrupted_run_goes_on_to_the_weights_of_an_uninterrupted_one(base: str, tmp_path: Path) -> None:
     import torch
 
-    args = LEARNS | {"num_train_epochs": 4, "logging_steps": 1, "save_strategy": "epoch", "per_device_train_batch_size": 4}
+    args = LEARNS | {
+        "num_train_epochs": 4,
+        "logging_steps": 1,
+        "save_strategy": "epoch",
+        "per_device_train_batch_size": 4,
+    }
     whole = tunesmith.train(ROWS, base=base, **args)
 
     def stop(kind: str, values: Any) -> None:

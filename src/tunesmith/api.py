@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any
 from .config import Hooks, Settings
 from .data.dataset import Dataset
 from .data.sources import read, read_splits
-from .errors import ArtifactError, ConfigError, TunesmithError, UnsupportedTask
+from .errors import ArtifactError, ConfigError, MissingCredential, ServerError, TunesmithError, UnsupportedTask
 from .evaluation import record, scoring
 from .folder import Listener, RunFolder
 from .registry import frameworks, tasks
@@ -115,7 +116,7 @@ def fit(
 
 @contextmanager
 def _whole(folder: RunFolder) -> Iterator[None]:
-    """Whatever ends a run early, Ctrl-C too, leaves no half-written checkpoint; a disk that is full is told as such."""
+    """Whatever ends a run early, Ctrl-C too, leaves no half-written checkpoint; errors of disk and hub become ours."""
     try:
         yield
     except BaseException as error:
@@ -123,11 +124,24 @@ def _whole(folder: RunFolder) -> Iterator[None]:
             from .training import checkpoints
 
             checkpoints.clean(folder.path)
+            shutil.rmtree(folder.path / ".final.tmp", ignore_errors=True)  # where the last save puts its files together
+        if type(error).__module__.startswith("huggingface_hub."):
+            raise _of_hub(error) from error
         if isinstance(error, TunesmithError) or not _NO_ROOM.search(str(error)):
             raise
         advice = "Make room or take another output_dir; `checkpoint=True` resumes from the newest whole checkpoint."
         where = folder.path or "the temporary folder"
         raise ArtifactError(where, f"the disk did not take a file: {error}. {advice}") from error
+
+
+def _of_hub(error: BaseException) -> TunesmithError:
+    """What the hub refused, in our words."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return ServerError("the hub", None, str(error), retryable=True)
+    if response.status_code in (401, 403):
+        return MissingCredential(f"writing to the hub ({response.url})", "HF_TOKEN", "run `hf auth login`")
+    return ServerError(str(response.url), response.status_code, str(error), retryable=response.status_code >= 500)
 
 
 def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Settings) -> dict[str, Examples]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 
 from . import samples
 
+# Two passes are enough for this sample and, with rows of like length side by side, fit 90 seconds on two cores; the
+# learning rate is the one tunesmith chooses.
+_QUICK = ("--num-train-epochs", "2", "--per-device-train-batch-size", "16")
+_QUICK += ("--train-sampling-strategy", "group_by_length")
 _MESSAGES = (
     "Congratulations! You have won a free cruise. Text CLAIM to 80086 now, 150p per message.",
     "Running ten minutes late, can you order me a coffee?",
@@ -15,15 +20,17 @@ _MESSAGES = (
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Trains into `demo-run`; `arguments` are further flags of `tunesmith train`. Returns the exit code."""
+    splits = ("--validation", "0.1", "--test", "0.2")
+    train = ("train", str(samples.path("sms_spam")), "--base", "minilm", *splits, *_QUICK, "--output-dir", "demo-run")
+    return _run(*train, *arguments) or _run("predict", "demo-run", *_MESSAGES)
+
+
+def _run(*words: str) -> int:
+    """One command of the command line, shown as it would be typed."""
     from .cli import main as cli
 
-    folder = "demo-run"
-    data = ["--validation", "0.1", "--test", "0.2", "--output-dir", folder]
-    code = cli(["train", str(samples.path("sms_spam")), "--base", "minilm", *data, *arguments])
-    if code:
-        return code
-    print("\nTwo new messages:")
-    return cli(["predict", folder, *_MESSAGES])
+    print(f"\n$ tunesmith {shlex.join(words)}\n", flush=True)
+    return cli(words)
 
 
 if __name__ == "__main__":

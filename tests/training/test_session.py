@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import tiny
 
+import tiny
 from tunesmith.errors import ConfigError
 from tunesmith.folder import RunFolder
 from tunesmith.training import session

@@ -33,7 +33,8 @@ class QuestionAnswering:
     def examples(self, dataset: Any, reading: Reading) -> Examples:
         """`text` is the question (left-stripped), `pair` the context, `answers` every accepted (text, start).
 
-        Their kind is "mixed" where some context has no answer: only then does a model learn to say so; else "answerable".
+        Their kind is "mixed" where some context has no answer (only then does a model learn to say so), else
+        "answerable".
         """
         optional = self.optional if reading.need_labels else (*self.optional, "answers")
         columns = resolve(

@@ -24,11 +24,8 @@ CONTEXT = (
 QUESTIONS = ["Who wrote the letter?", "In what year was the letter written?"]
 
 
-def main(
-    limit: int = 220, epochs: float | None = None, base: Any = "minilm", output: str | None = None
-) -> dict[str, float]:
+def main(limit: int = 220, epochs: float = 6, base: Any = "minilm", output: str | None = None) -> dict[str, float]:
     """Exact match and F1 on the questions of held-out paragraphs, from 0 to 1."""
-    named: dict[str, Any] = {} if epochs is None else {"num_train_epochs": epochs}
     run = tunesmith.train(
         sources.path("squad"),
         base=base,
@@ -36,7 +33,7 @@ def main(
         limit=limit,
         test=0.2,
         output_dir=output or "",
-        **named,
+        num_train_epochs=epochs,
     )
     for question, found in zip(QUESTIONS, run.predict([(each, CONTEXT) for each in QUESTIONS]), strict=True):
         print(f"{question} -> {found.answer!r} (characters {found.start} to {found.end})")
@@ -48,7 +45,7 @@ def main(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=220, help="questions to use")
-    parser.add_argument("--epochs", type=float, help="passes over the training questions")
+    parser.add_argument("--epochs", type=float, default=6, help="passes over the training questions")
     parser.add_argument("--base", default="minilm", help="model to start from")
     parser.add_argument("--output", help="folder to keep the trained model in")
     main(**vars(parser.parse_args()))

@@ -25,7 +25,9 @@ def main(
 ) -> dict[str, float]:
     """Accuracy and macro F1 on the held-out rows, and the share of predictions that are the same after loading."""
     rows = sources.table("banking77", limit)
-    named = {} if epochs is None else {"num_train_epochs": epochs}  # else chosen from the size of model and data
+    named: dict[str, Any] = (
+        {} if epochs is None else {"num_train_epochs": epochs}
+    )  # else chosen from the size of model and data
     with tempfile.TemporaryDirectory() as scratch:
         folder = output or scratch
         # A tenth of the rows chooses the best epoch; a fifth is only scored.

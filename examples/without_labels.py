@@ -68,7 +68,7 @@ def main(
     rows["guess"] = [names[place] for place in guesses]
     held_out = rows[cut:]
     certain = rows.iloc[most_certain(guesses[:cut], gaps[:cut], CERTAIN)]
-    named = {} if epochs is None else {"num_train_epochs": epochs}
+    named: dict[str, Any] = {} if epochs is None else {"num_train_epochs": epochs}
     columns = {"text": "text", "label": "guess"}  # the true labels stay out
     run = tunesmith.train(certain, base=base, columns=columns, output_dir=output or "", **named)
     predicted = [prediction.label for prediction in run.predict(held_out["text"].tolist())]

@@ -139,7 +139,6 @@ def test_early_stopping_without_validation_says_what_is_missing(bert: str) -> No
         tunesmith.train(ROWS, base=bert, early_stopping=2, **QUICK)
 
 
-@pytest.mark.xfail(strict=True, reason="upstream's own RuntimeError and ValueError pass through the Trainer")
 @pytest.mark.parametrize(("tracker", "told"), [("comet_ml", "comet"), ("tensorbord", "tensorboard")])
 def test_a_tracker_that_is_missing_or_unknown_is_told_before_training(tracker: str, told: str, bert: str) -> None:
     watch = Watch()

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 
 from . import samples
 
-# Two passes are enough for this sample and, with rows of like length side by side, fit 90 seconds on two cores; the
-# learning rate is the one tunesmith chooses.
-_QUICK = ("--num-train-epochs", "2", "--per-device-train-batch-size", "16")
-_QUICK += ("--train-sampling-strategy", "group_by_length")
+# Fewer epochs than tunesmith would choose are enough for this sample, and fit 90 seconds on two cores.
+_QUICK = ("--num-train-epochs", "2")
 _MESSAGES = (
     "Congratulations! You have won a free cruise. Text CLAIM to 80086 now, 150p per message.",
     "Running ten minutes late, can you order me a coffee?",

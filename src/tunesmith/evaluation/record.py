@@ -27,6 +27,7 @@ def write(run: Any, splits: Mapping[str, Examples], predictions: Mapping[str, Se
     folder.write_json("metrics.json", run.metrics)
     folder.write_json("audit.json", scoring.account(splits))
     folder.write_json("run.lock", lock(run, splits))
+    (folder.path / "predictions.parquet").unlink(missing_ok=True)  # of an earlier run in this folder
     if predictions:
         name = "test" if "test" in predictions else "validation"
         _parquet(folder.path / "predictions.parquet", scoring.rows(splits[name], predictions[name]))

@@ -15,7 +15,7 @@ from typing import Any
 
 from transformers import Seq2SeqTrainingArguments
 
-from ..errors import ConfigError, UnknownSetting
+from ..errors import ConfigError, UnknownSetting, nearest
 from ..folder import write_text
 from ..training_arguments import training_arguments
 
@@ -51,6 +51,7 @@ def build(
         raise ConfigError("output_dir", output_dir, "a folder (`workspace` gives a temporary one)")
     chosen = {name: known[name].check(value) for name, value in settings.items()}
     wanted = {**(defaults or {}), **chosen}
+    _check_trackers(chosen.get("report_to"))
     values = {**_ours(wanted, output_dir), **wanted, "output_dir": output_dir, "seed": seed}
     try:
         return Seq2SeqTrainingArguments(**values)
@@ -61,6 +62,26 @@ def build(
         if key is None:
             raise ConfigError("training arguments", dict(chosen), f"others; transformers says: {error}") from error
         raise ConfigError(key, chosen[key], f"another value; transformers says: {error}") from error
+
+
+def _check_trackers(report_to: Any) -> None:
+    """Tell of a tracker that is unknown or not installed now: upstream does so when training starts, in its own words.
+
+    Raises:
+        ConfigError: naming the nearest, or the package.
+    """
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    named = [report_to] if isinstance(report_to, str) else list(report_to or ())
+    for name in named:
+        if name in ("none", "all") or name in get_available_reporting_integrations():
+            continue
+        if name in INTEGRATION_TO_CALLBACK:
+            raise ConfigError("report_to", name, f"an installed tracker: pip install {name}")
+        close = nearest(str(name), INTEGRATION_TO_CALLBACK)
+        hint = f" (did you mean {close!r}?)" if close else ""
+        raise ConfigError("report_to", name, f"one of {', '.join(INTEGRATION_TO_CALLBACK)}{hint}")
 
 
 def _ours(wanted: Mapping[str, Any], output_dir: str) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArtifactError, ConfigError, MissingCredential
+from ..errors import ArtifactError, ConfigError, MissingCredential, nearest
 
+MINILM_ALIAS = "minilm"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 MINILM_HASHES = {
@@ -150,10 +151,13 @@ def _not_loadable(name: str, error: Exception) -> Exception:
         return MissingCredential(f"the base {name} is gated and", "HF_TOKEN", "log in once with `hf auth login`")
     if Path(name).is_dir():
         return ArtifactError(name, f"holds no model that transformers can open: {_first_line(error)}")
+    if os.path.isabs(name) or name.startswith("."):
+        return ArtifactError(name, "no base there: the folder does not exist")
+    close = f" Did you mean {MINILM_ALIAS!r}?" if nearest(name, [MINILM_ALIAS]) else ""
     return ArtifactError(
         name,
-        "no base of that name: it is neither an alias (minilm) nor a local folder, and the hub did not give it "
-        f"({_first_line(error)}). A private base needs HF_TOKEN or `hf auth login`.",
+        f"no base of that name: it is neither an alias ({MINILM_ALIAS}) nor a local folder, and the hub did not give "
+        f"it.{close} A private base needs HF_TOKEN or `hf auth login`. The hub's answer: {_first_line(error)}",
     )
 
 

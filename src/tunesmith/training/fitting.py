@@ -74,9 +74,7 @@ def fit(job: Job) -> Fitted:
         if "validation" in data:
             trainer.evaluate()
         if settings.output_dir:
-            saving.save_final(trainer)
-        if settings.output_dir and trainer.args.should_save:
-            saved.write(Path(settings.output_dir), job.task.name, trainer.model, encoding)
+            saving.save_final(trainer, lambda at: saved.write(at, job.task.name, trainer.model, encoding))
     return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.arguments
 
 

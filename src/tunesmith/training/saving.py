@@ -86,10 +86,10 @@ def save_model(trainer: Any, folder: str, state_dict: Any) -> None:
     arguments.dump(args, os.path.join(folder, TRAINING_ARGUMENTS))
 
 
-def save_final(trainer: Any) -> None:
+def save_final(trainer: Any, beside: Callable[[Path], None]) -> None:
     """The trained model and the Trainer's state in `output_dir`: each file is written aside, then renamed into place.
 
-    Every process calls it. The push to the hub, where one is asked for, comes after.
+    `beside` writes into the folder what goes with the model. Every process calls it. The push to the hub, where one is asked for, comes after.
     """
     args = trainer.args
     folder = Path(args.output_dir)
@@ -104,6 +104,7 @@ def save_final(trainer: Any) -> None:
             os.replace(source, target)
         shutil.rmtree(staged, ignore_errors=True)
         trainer.save_state()
+        beside(folder)
     if args.push_to_hub:
         trainer.push_to_hub(commit_message="Model save", revision=args.hub_revision)
 

@@ -1,7 +1,8 @@
 """A language model from nothing: a tokenizer and a small GPT-2, both learned from one file of plays.
 
 The held-out loss is printed beside the unigram entropy: the least that a model can lose which knows how frequent each
-token is, and nothing of its neighbours. What is below that is what the model learned of order. Takes about TIME4.
+token is, and nothing of its neighbours. What is below that is what the model learned of order.
+Takes under 180 seconds on two cores.
 
     python examples/language_model.py
     python examples/language_model.py --limit 200 --epochs 1

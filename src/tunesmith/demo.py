@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from . import samples
 
-# Fewer epochs than tunesmith would choose are enough for this sample, and fit 90 seconds on two cores.
-_QUICK = ("--num-train-epochs", "2")
+# Fewer epochs than tunesmith would choose are enough for this sample, and rows of like length in a batch halve the
+# padding: both keep the demo under 90 seconds on two cores.
+_QUICK = ("--num-train-epochs", "2", "--train-sampling-strategy", "group_by_length")
 _MESSAGES = (
     "Congratulations! You have won a free cruise. Text CLAIM to 80086 now, 150p per message.",
     "Running ten minutes late, can you order me a coffee?",

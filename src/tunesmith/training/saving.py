@@ -89,7 +89,8 @@ def save_model(trainer: Any, folder: str, state_dict: Any) -> None:
 def save_final(trainer: Any, beside: Callable[[Path], None]) -> None:
     """The trained model and the Trainer's state in `output_dir`: each file is written aside, then renamed into place.
 
-    `beside` writes into the folder what goes with the model. Every process calls it. The push to the hub, where one is asked for, comes after.
+    `beside` writes into the folder what goes with the model. Every process calls this function. The push to the hub,
+    where one is asked for, comes after.
     """
     args = trainer.args
     folder = Path(args.output_dir)

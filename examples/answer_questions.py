@@ -24,7 +24,7 @@ CONTEXT = (
 QUESTIONS = ["Who wrote the letter?", "In what year was the letter written?"]
 
 
-def main(limit: int = 220, epochs: float = 6, base: Any = "minilm", output: str | None = None) -> dict[str, float]:
+def main(limit: int = 220, epochs: float = 4, base: Any = "minilm", output: str | None = None) -> dict[str, float]:
     """Exact match and F1 on the questions of held-out paragraphs, from 0 to 1."""
     run = tunesmith.train(
         sources.path("squad"),
@@ -45,7 +45,7 @@ def main(limit: int = 220, epochs: float = 6, base: Any = "minilm", output: str 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=220, help="questions to use")
-    parser.add_argument("--epochs", type=float, default=6, help="passes over the training questions")
+    parser.add_argument("--epochs", type=float, default=4, help="passes over the training questions")
     parser.add_argument("--base", default="minilm", help="model to start from")
     parser.add_argument("--output", help="folder to keep the trained model in")
     main(**vars(parser.parse_args()))

@@ -166,9 +166,16 @@ def test_it_is_one_clear_error_and_nothing_is_written(case: str, bert: str, tmp_
     assert not out.exists()
 
 
-@pytest.mark.parametrize("base", ["no/such-model", "minilmm", "/no/such/folder"])
-def test_an_unknown_base_is_told_and_leaves_no_model(base: str, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=f"{base}: no base of that name"):
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ("no/such-model", "no base of that name"),
+        ("minilmm", "no base of that name.* Did you mean 'minilm'?"),
+        ("/no/such/folder", "no base there: the folder does not exist"),
+    ],
+)
+def test_an_unknown_base_is_told_and_leaves_no_model(base: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=f"{base}: {told}"):
         tunesmith.train(ROWS, base=base, output_dir=tmp_path / "out", **QUICK)
     assert files_in(tmp_path / "out") <= {"config.yaml", "events.jsonl"}
 

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 import tiny
+import tunesmith
 from tunesmith.errors import ConfigError, DataError
 from tunesmith.tasks.base import Example
 from tunesmith.training import blocks, predictor
@@ -276,3 +277,20 @@ def test_a_mask_is_filled_with_its_best_words(folders: dict[str, str]) -> None:
     with pytest.raises(DataError) as caught:
         MODELING.respond(model, [Example(3, "no blank")], settings, 8)
     assert str(caught.value).startswith("row 3 has no mask: write [MASK] where a word is to be filled in")
+
+
+def test_a_run_masks_a_row_anew_in_every_epoch(tmp_path, monkeypatch):
+    seen = {}
+    collate = blocks.MaskedBatches.__call__
+
+    def watched(self, features):
+        batch = collate(self, features)
+        seen.setdefault(self.epoch, []).append(batch["labels"].tolist())
+        return batch
+
+    monkeypatch.setattr(blocks.MaskedBatches, "__call__", watched)
+    rows = [{"text": "a good book about the old town of Paris " * 8}]
+    settings = {"task": "language-modeling", "maxlength": 64, "num_train_epochs": 3, "disable_tqdm": True}
+    tunesmith.train(rows, base=tiny.bert(tmp_path), **settings)
+    assert set(seen) == {0, 1, 2}
+    assert len({str(labels) for labels in seen.values()}) == 3

@@ -46,6 +46,16 @@ class FolderEvents(TrainerCallback):
             self.folder.event("saved", folder=str(Path(args.output_dir, name(state.global_step))))
 
 
+class Epochs(TrainerCallback):
+    """Tells the collator which epoch begins, so that what it draws (the masks of language tasks) is drawn anew."""
+
+    def __init__(self, collate: Any) -> None:
+        self.collate = collate
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.collate.set_epoch(int(state.epoch or 0))
+
+
 def unprefixed(metrics: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The split's name and the metrics by their own names; timings are left out.
 

@@ -16,6 +16,7 @@ from . import adapters, heads, quantization
 from .bases import Base, open_base
 from .recipe import Encoding, Recipe
 
+BLOCK = 1024  # tokens of a block of a language task, at most, where no maxlength is named
 ENDLESS = int(1e30)  # how tokenizers say that they know no limit
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet")
 
@@ -46,7 +47,7 @@ def open_session(
         tokenizer=base.tokenizer,
         labels=labels,
         kind=train.kind,
-        maxlength=max_length(settings.maxlength, base, folder),
+        maxlength=_block(max_length(settings.maxlength, base, folder), task, settings),
         stride=settings.stride,
         prefix=settings.prefix or "",
         merge=settings.merge,
@@ -123,6 +124,12 @@ def max_length(wanted: int | None, base: Base, folder: RunFolder) -> int:
         folder.note(f"maxlength {wanted} is more than {base.name} reads: {limit} is used")
     chosen = [value for value in (wanted, limit) if value is not None]
     return min(chosen) if chosen else ENDLESS
+
+
+def _block(length: int, task: str, settings: Settings) -> int:
+    """The length of a language task's blocks: long positions (131,072 in Llama) are filled only where that was asked."""
+    language = task in ("language-generation", "language-modeling", "token-detection")
+    return min(length, BLOCK) if language and settings.maxlength is None else length
 
 
 def positions(config: Any) -> int | None:

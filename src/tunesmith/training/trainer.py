@@ -20,7 +20,7 @@ from ..errors import Diverged, TunesmithError
 from ..folder import RunFolder
 from ..tasks.base import Examples, RowId, Task
 from . import checkpoints, predictor, saving
-from .callbacks import Pushes
+from .callbacks import Epochs, Pushes
 from .distillation import KEY, Teacher
 from .feeding import ROWS, Collator, Counted, Losses, WithRows, accepted, has_logits, losses, rows_of
 from .recipe import Batch, Encoding, Recipe
@@ -70,6 +70,9 @@ class Trainer(Seq2SeqTrainer):
         super().__init__(model=model, args=args, data_collator=data_collator, **upstream)
         self._set_loss_scaling()
         self.remove_callback(PrinterCallback)  # a library does not print
+        collate = getattr(self.data_collator, "collate", None)
+        if hasattr(collate, "set_epoch"):
+            self.add_callback(Epochs(collate))
         if self.args.push_to_hub:
             self.add_callback(Pushes(self.hub_model_id))
 

@@ -166,3 +166,24 @@ def test_the_page_of_errors_is_current() -> None:
     assert written == page, "docs/errors.md is not what errors.py says: run `make docs`"
     for cls in classes():
         assert f"## {cls.__name__}\n" in page
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.UnknownName("task", "nre", ["ner"]),
+        errors.ConfigError("seed", -1, "0 or more"),
+        errors.UnknownSetting("sed", ["seed"]),
+        errors.RowError(3, "text", "is empty", source="a.csv"),
+        errors.NotInstalled("peft", "peft", "lora"),
+        errors.Diverged(4, float("inf"), [1, 2], "kept."),
+        errors.ServerError("http://localhost", 500, "no", retryable=True),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_crosses_a_process_whole(error: errors.TunesmithError) -> None:
+
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert {name: str(value) for name, value in vars(again).items()} == {n: str(v) for n, v in vars(error).items()}

@@ -10,6 +10,16 @@ from typing import Any
 class TunesmithError(Exception):
     """Everything tunesmith raises on purpose."""
 
+    def __reduce__(self) -> tuple[Any, ...]:  # constructors take more than a message: an error crosses processes whole
+        return _restored, (type(self), self.args, dict(self.__dict__))
+
+
+def _restored(kind: type[TunesmithError], args: tuple[Any, ...], known: dict[str, Any]) -> TunesmithError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(known)
+    return error
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when nothing is close."""
@@ -63,13 +73,6 @@ class RowError(DataError):
         self.row, self.column, self.reason, self.source = row, column, reason, source
         where = f"{source}: " if source else ""
         super().__init__(f"{where}row {row}, column {column!r}: {reason}")
-
-    def __reduce__(self) -> tuple[Any, ...]:  # keyword-only arguments need help to cross a process
-        return _row_error, (self.row, self.column, self.reason, self.source)
-
-
-def _row_error(row: int | str, column: str, reason: str, source: str | None) -> RowError:
-    return RowError(row, column, reason, source=source)
 
 
 class NothingToTrain(DataError):

@@ -127,7 +127,7 @@ def max_length(wanted: int | None, base: Base, folder: RunFolder) -> int:
 
 
 def _block(length: int, task: str, settings: Settings) -> int:
-    """The length of a language task's blocks: long positions (131,072 in Llama) are filled only where that was asked."""
+    """The length of a language task's blocks: long positions (131,072 in Llama) are filled where that was asked."""
     language = task in ("language-generation", "language-modeling", "token-detection")
     return min(length, BLOCK) if language and settings.maxlength is None else length
 

@@ -17,8 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from tunesmith.data import sources
-from tunesmith.data.dataset import Dataset, Stream
+from tunesmith.data.dataset import Dataset
 from tunesmith.data.sources import read, read_splits
 from tunesmith.errors import DataError, RowError
 
@@ -353,31 +352,14 @@ def test_a_hub_id_that_cannot_be_had_says_what_was_tried() -> None:
 
 
 def test_a_stream_that_ends_is_a_data_set_like_any_other() -> None:
-    assert rows_of(read(iter(ROWS), endless=True)) == ROWS
-    assert isinstance(read(iterable(ROWS), endless=True), Dataset)
-    assert isinstance(read(ROWS * 100, endless=True), Dataset)
+    assert rows_of(read(iter(ROWS))) == ROWS
+    assert isinstance(read(iterable(ROWS)), Dataset)
 
 
-def test_an_endless_stream_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "AHEAD", 3)
-    stream = read(({"n": np.int64(n)} for n in iter(int, 1)), endless=True)
-    assert isinstance(stream, Stream)
-    assert stream.columns == ("n",)
-    assert stream.head(2) == [(0, {"n": 0}), (1, {"n": 0})]
-    rows = iter(stream)
-    assert [next(rows)[0] for _ in range(7)] == list(range(7))
-    with pytest.raises(DataError, match="the generator is used up"):
-        next(iter(stream))
-
-
-def test_a_stream_that_restarts_can_be_passed_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "AHEAD", 2)
-    stream = read(labelled().to_iterable_dataset(), endless=True)
-    assert isinstance(stream, Stream)
-    first = list(stream)
-    assert [row["label"] for _, row in first] == ["neg", "pos", None]
-    assert list(stream) == first
-    assert stream.declared["label"] == ("pos", "neg")
+def test_the_class_names_of_a_stream_are_kept() -> None:
+    found = read(labelled().to_iterable_dataset())
+    assert [row["label"] for _, row in found] == ["neg", "pos", None]
+    assert found.declared["label"] == ("pos", "neg")
 
 
 def test_a_source_that_fails_while_read_is_told_as_such() -> None:

@@ -115,29 +115,6 @@ class Dataset:
             raise RowError(row, column, str(error), source=self.name) from error
 
 
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """Rows without a known end: iterated like a `Dataset`, no length.
-
-    source: starts a pass over plain rows; a generator has only one. first: the rows read ahead, the same ones that
-    a pass begins with, for what must be known before training (columns, labels).
-    """
-
-    source: Callable[[], Iterator[Row]]
-    columns: tuple[str, ...]
-    first: tuple[Row, ...]
-    name: str = "train"
-    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    untyped: bool = False
-
-    def __iter__(self) -> Iterator[tuple[int, Row]]:
-        yield from enumerate(self.source())
-
-    def head(self, count: int) -> list[tuple[int, Row]]:
-        """(row id, row) of the first `count` rows, at most those that were read ahead; takes nothing from a pass."""
-        return list(enumerate(self.first[:count]))
-
-
 def class_name(value: Any, names: Sequence[str]) -> Any:
     """The name of a `ClassLabel` id, of each in a list; -1 is how such columns write 'no label'.
 

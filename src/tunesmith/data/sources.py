@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
-from typing import Any, Literal, overload
+from itertools import islice
+from typing import Any
 
 import pyarrow as pa
 
 from ..errors import ConfigError, DataError
-from .dataset import Dataset, Row, Stream, class_name
+from .dataset import Dataset
 from .formats import Opened, declared_by, open_file
 from .places import Paths, is_a, located, splits_in
 from .rows import column_array, columns_table, named_rows, plain, tables
 from .tables import gather, settled
 
-AHEAD = 10_000  # rows of a stream read before it is taken to have no end
+AHEAD = 10_000  # rows taken of a stream at least, where it has them
 ENDLESS = 20_000_000  # rows of a stream read to its end before the user is asked how many it shall be
 
 
@@ -27,35 +27,8 @@ class _Asked:
     name: str
     limit: int | None
     names: Sequence[str] | None
-    endless: bool
     cache: bool
     enough: int | None = None
-
-
-@overload
-def read(
-    source: Any,
-    *,
-    name: str = ...,
-    split: str | None = ...,
-    limit: int | None = ...,
-    names: Sequence[str] | None = ...,
-    endless: Literal[False] = ...,
-    cache: bool = ...,
-) -> Dataset: ...
-
-
-@overload
-def read(
-    source: Any,
-    *,
-    name: str = ...,
-    split: str | None = ...,
-    limit: int | None = ...,
-    names: Sequence[str] | None = ...,
-    endless: bool,
-    cache: bool = ...,
-) -> Dataset | Stream: ...
 
 
 def read(
@@ -65,17 +38,14 @@ def read(
     split: str | None = None,
     limit: int | None = None,
     names: Sequence[str] | None = None,
-    endless: bool = False,
     cache: bool = True,
-) -> Dataset | Stream:
+) -> Dataset:
     """The rows of a source, in its order.
 
     source: a path, a glob (sorted), a list of paths; a pandas or polars frame, an Arrow table; a `datasets` object;
         a list or generator of mappings, tuples or strings (column "text"); a mapping of columns; a hub data set id.
     split: which one, of a source that has several. limit: the first rows only.
     names: the columns of rows that are tuples; for narrower rows see `rows.named_rows`.
-    endless: a generator or an `IterableDataset` of AHEAD rows or more is given back as a `Stream`; without it every
-        stream is read to its end.
     cache: whether large sources may be kept in the cache, as an Arrow file; else the file goes when the process ends.
 
     Raises:
@@ -84,7 +54,7 @@ def read(
     """
     if limit is not None and (isinstance(limit, bool) or limit < 1):
         raise DataError(f"limit is {limit!r}: a number of rows, 1 or more, is expected.")
-    asked = _Asked(name, limit, names, endless, cache)
+    asked = _Asked(name, limit, names, cache)
     found = located(source, split)
     parts = splits_in(found)
     if parts is None:
@@ -118,17 +88,11 @@ def read_splits(
     parts = splits_in(found)
     if parts is None:
         parts = {"train": found}
-    asked = _Asked("train", limit, names, False, cache, enough)
-    return {name: _whole(_table(part, replace(asked, name=name))) for name, part in parts.items()}
+    asked = _Asked("train", limit, names, cache, enough)
+    return {name: _table(part, replace(asked, name=name)) for name, part in parts.items()}
 
 
-def _whole(data: Dataset | Stream) -> Dataset:
-    if isinstance(data, Stream):
-        raise DataError(f"{data.name}: rows without an end where a finite split is expected.")
-    return data
-
-
-def _table(source: Any, asked: _Asked) -> Dataset | Stream:
+def _table(source: Any, asked: _Asked) -> Dataset:
     for holds, reader in _READERS:
         if holds(source):
             return reader(source, asked)
@@ -138,8 +102,9 @@ def _table(source: Any, asked: _Asked) -> Dataset | Stream:
     )
 
 
-def _known(source: Any, asked: _Asked) -> Dataset | Stream:
-    return source.head(asked.limit) if isinstance(source, Dataset) and asked.limit is not None else source
+def _known(source: Any, asked: _Asked) -> Dataset:
+    known: Dataset = source if asked.limit is None else source.head(asked.limit)
+    return known
 
 
 def _files(source: Any, asked: _Asked) -> Dataset:
@@ -167,8 +132,8 @@ def _hf(source: Any, asked: _Asked) -> Dataset:
     return rows if asked.limit is None else rows.head(asked.limit)
 
 
-def _hf_stream(source: Any, asked: _Asked) -> Dataset | Stream:
-    return _stream(lambda: iter(source), declared_by(source.features), asked)
+def _hf_stream(source: Any, asked: _Asked) -> Dataset:
+    return _finite(_bounded(iter(source), asked), declared_by(source.features), asked)
 
 
 def _frame(source: Any, asked: _Asked) -> Dataset:
@@ -202,30 +167,16 @@ def _columns(source: Any, asked: _Asked) -> Dataset:
     return Dataset(gather([table], source=asked.name, limit=asked.limit, cache=asked.cache), asked.name)
 
 
-def _rows(source: Any, asked: _Asked) -> Dataset | Stream:
+def _rows(source: Any, asked: _Asked) -> Dataset:
     if hasattr(source, "__len__") and not isinstance(source, Iterator):
         return _finite(iter(source), {}, asked)
-    return _stream(lambda: iter(source), {}, asked)
+    return _finite(_bounded(iter(source), asked), {}, asked)
 
 
 def _finite(rows: Iterator[Any], declared: Mapping[str, tuple[str, ...]], asked: _Asked) -> Dataset:
     named = named_rows(islice(rows, asked.limit), asked.names, asked.name)
     table = gather(tables(named, asked.name), source=asked.name, cache=asked.cache)
     return Dataset(table, asked.name, declared)
-
-
-def _stream(
-    start: Callable[[], Iterator[Any]], declared: Mapping[str, tuple[str, ...]], asked: _Asked
-) -> Dataset | Stream:
-    if not asked.endless or asked.limit is not None:
-        return _finite(_bounded(start(), asked), declared, asked)
-    rows = named_rows(start(), asked.names, asked.name)
-    ahead = list(islice(rows, AHEAD))
-    if len(ahead) < AHEAD:
-        return _finite(iter(ahead), declared, asked)
-    first = tuple(_with_names(ahead, declared))
-    passes = _Passes(first, _with_names(rows, declared), start, declared, asked)
-    return Stream(passes, tuple(dict.fromkeys(key for row in first for key in row)), first, asked.name, declared)
 
 
 def _bounded(rows: Iterator[Any], asked: _Asked) -> Iterator[Any]:
@@ -241,40 +192,8 @@ def _bounded(rows: Iterator[Any], asked: _Asked) -> Iterator[Any]:
             raise ConfigError("limit", None, wanted)
 
 
-class _Passes:
-    """Passes over a stream: the first goes on where reading ahead stopped, later ones start anew if that works."""
-
-    def __init__(
-        self,
-        first: Sequence[Row],
-        rest: Iterator[Row],
-        start: Callable[[], Iterator[Any]],
-        declared: Mapping[str, tuple[str, ...]],
-        asked: _Asked,
-    ) -> None:
-        self._rest: Iterator[Row] | None = chain(first, rest)
-        self._start, self._declared, self._asked = start, declared, asked
-        self._once = start() is start()  # a generator gives itself, a data set a new pass
-
-    def __call__(self) -> Iterator[Row]:
-        if self._rest is not None:
-            rows, self._rest = self._rest, None
-            return rows
-        if self._once:
-            raise DataError(
-                f"{self._asked.name}: the generator is used up; a second pass needs a source that restarts."
-            )
-        return _with_names(named_rows(self._start(), self._asked.names, self._asked.name), self._declared)
-
-
-def _with_names(rows: Iterable[Row], declared: Mapping[str, tuple[str, ...]]) -> Iterator[Row]:
-    for row in rows:
-        named = {column: class_name(row[column], names) for column, names in declared.items() if column in row}
-        yield {**row, **named}
-
-
-_READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any, _Asked], Dataset | Stream]], ...] = (
-    (lambda source: isinstance(source, (Dataset, Stream)), _known),
+_READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any, _Asked], Dataset]], ...] = (
+    (lambda source: isinstance(source, Dataset), _known),
     (lambda source: isinstance(source, Paths), _files),
     (lambda source: is_a(source, "datasets", "Dataset"), _hf),
     (lambda source: is_a(source, "datasets", "IterableDataset"), _hf_stream),

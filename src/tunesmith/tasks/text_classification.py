@@ -8,10 +8,10 @@ from typing import Any
 
 from ..data.columns import resolve
 from ..data.labels import Labels, infer
-from ..errors import DataError, RowError
+from ..errors import RowError
 from ..metrics import classification
 from .base import Example, Examples, Prediction, Reading
-from .reading import collect, text_cell
+from .reading import by_role, check_pairs, collect, optional_text, text_cell
 
 HINTS = {
     "text": ("text", "sentence", "sentence1", "text_a", "review", "message", "content", "body", "question", "document"),
@@ -65,10 +65,19 @@ class TextClassification:
 
     def inputs(self, values: Sequence[Any]) -> list[Example]:
         """Texts, (text, pair) tuples, or mappings with the roles' or the usual columns' names."""
-        return [_input(place, value) for place, value in enumerate(values)]
+        hints = {role: HINTS[role] for role in ("text", "pair")}
+        return [
+            Example(
+                place,
+                text_cell(value.get("text"), place, "text"),
+                pair=optional_text(value.get("pair"), place, "pair"),
+            )
+            for place, value in by_role(values, hints)
+        ]
 
     def score(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
         """Accuracy, F1 …; micro and macro F1 for several labels; Pearson and Spearman for numbers."""
+        check_pairs(examples, predictions)
         if not predictions:
             return {}
         if predictions[0].value is not None:
@@ -92,19 +101,6 @@ def _label(labels: Labels, value: Any, row: int | str, column: str) -> str | tup
         return labels.read(value)
     except ValueError as error:
         raise RowError(row, column, str(error)) from error
-
-
-def _input(place: int, value: Any) -> Example:
-    if isinstance(value, Mapping):
-        found = {role: value[name] for role, names in HINTS.items() for name in reversed(names) if name in value}
-        if "text" not in found:
-            raise DataError(f"input {place} has no text: its keys are {', '.join(map(str, value))}")
-        return Example(place, text_cell(found["text"], place, "text"), pair=found.get("pair"))
-    if isinstance(value, tuple | list):
-        if len(value) != 2:
-            raise DataError(f"input {place} has {len(value)} parts: a text, or a pair of texts, was expected")
-        return Example(place, text_cell(value[0], place, "text"), pair=text_cell(value[1], place, "pair"))
-    return Example(place, text_cell(value, place, "text"))
 
 
 TASK = TextClassification()

@@ -1,0 +1,79 @@
+"""Features through a model: order, lengths, mode, exact loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+import tiny
+from tunesmith.data.labels import Labels
+from tunesmith.tasks.base import Example
+from tunesmith.training import predictor
+from tunesmith.training.classification import RECIPE
+from tunesmith.training.recipe import Encoding, Recipe
+
+TEXTS = ["a man", "two dogs run on the beach", "a good book", "the film was bad"]
+
+
+def setting(folder: Path) -> tuple[Any, Encoding, list[Any]]:
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_pretrained(tiny.bert(folder), num_labels=2)
+    encoding = Encoding(tiny.bert_tokenizer(), Labels("single", ("a", "b")), "single", 32)
+    examples = [Example(place, text, label="ab"[place % 2]) for place, text in enumerate(TEXTS)]
+    return model, encoding, RECIPE.encode(examples, encoding, True)
+
+
+def test_rows_come_back_in_the_order_of_the_features_whatever_the_batches(tmp_path: Path) -> None:
+    model, encoding, features = setting(tmp_path)
+    one, _ = predictor.run(model, features, RECIPE, encoding, batch_size=1)
+    three, _ = predictor.run(model, features, RECIPE, encoding, batch_size=3)
+    for alone, together in zip(one, three, strict=True):
+        assert alone["scores"] == pytest.approx(together["scores"], abs=1e-5)
+    assert len({tuple(row["scores"]) for row in one}) == len(TEXTS)
+
+
+def test_the_loss_is_the_mean_over_all_rows_and_not_over_batches(tmp_path: Path) -> None:
+    model, encoding, features = setting(tmp_path)
+    loss = RECIPE.loss(encoding)
+    _, whole = predictor.run(model, features, RECIPE, encoding, batch_size=4, loss=loss)
+    _, uneven = predictor.run(model, features, RECIPE, encoding, batch_size=3, loss=loss)
+    assert uneven == pytest.approx(whole, rel=1e-5)
+
+
+def test_the_model_is_in_eval_mode_meanwhile_and_in_its_own_after(tmp_path: Path) -> None:
+    model, encoding, features = setting(tmp_path)
+    model.train()
+    first, _ = predictor.run(model, features, RECIPE, encoding)
+    again, _ = predictor.run(model, features, RECIPE, encoding)
+    assert model.training
+    assert first[0]["scores"] == pytest.approx(again[0]["scores"]), "dropout was on"
+
+
+def test_the_longest_rows_go_first() -> None:
+    features = [{"input_ids": [0] * size} for size in (2, 5, 3)]
+    assert predictor.by_length(features, 2) == [[1, 2], [0]]
+
+
+@pytest.mark.parametrize(("side", "expected"), [("right", [1.0, 2.0]), ("left", [2.0, 3.0])])
+def test_outputs_of_tokens_are_cut_to_the_rows_own_on_the_side_that_was_not_padded(
+    side: str, expected: list[float]
+) -> None:
+    recipe = Recipe(*(None,) * 6, per_token=("each",))  # type: ignore[arg-type]
+    encoding = Encoding(SimpleNamespace(padding_side=side), None, "", 8)
+    outputs = {"each": torch.tensor([[1.0, 2.0, 3.0]]), "whole": torch.tensor([[7.0, 8.0, 9.0]])}
+    (row,) = predictor._rows(outputs, [{"input_ids": [0, 0]}], recipe, encoding)
+    assert row["each"].tolist() == expected
+    assert row["whole"].tolist() == [7.0, 8.0, 9.0]
+
+
+def test_progress_is_told_a_batch_at_a_time(tmp_path: Path) -> None:
+    model, encoding, features = setting(tmp_path)
+    done: list[int] = []
+    predictor.run(model, features, RECIPE, encoding, batch_size=3, on_batch=done.append)
+    assert done == [3, 4]

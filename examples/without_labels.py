@@ -24,7 +24,9 @@ from transformers import AutoModel, AutoTokenizer
 import tunesmith
 from tunesmith.training.bases import minilm
 
-CERTAIN = 8  # texts of each class to train on: the trade between few rows and wrong ones
+# Texts of each class to train on: the trade between few rows and wrong ones. Chosen on this very sample, by how many of
+# the surest guesses are right, so the gain below is a little flattered.
+CERTAIN = 8
 
 
 def embed(texts: list[str], folder: str) -> NDArray[np.float32]:

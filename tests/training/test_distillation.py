@@ -103,3 +103,12 @@ def test_the_teacher_is_in_eval_mode_and_takes_no_gradient() -> None:
 
     logits = Teacher(Module(), 1.0, 0.5).logits({"x": torch.ones(1, 2)}, torch.device("cpu"))
     assert not logits.requires_grad
+
+
+def test_a_teacher_that_reads_other_tokens_is_refused() -> None:
+    import tiny
+
+    ours = tiny.bert_tokenizer()
+    distillation.check_tokenizers(tiny.bert_tokenizer(), ours)
+    with pytest.raises(ConfigError, match="by tokenizer="):
+        distillation.check_tokenizers(tiny.bert_tokenizer(["other words"]), ours)

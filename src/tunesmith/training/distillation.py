@@ -100,6 +100,20 @@ def check(task: str, distillation: Any) -> tuple[float, float]:
     return temperature, alpha
 
 
+def check_tokenizers(teacher: Any, student: Any) -> None:
+    """Refuse a teacher that would read the student's token ids as other tokens.
+
+    Raises:
+        ConfigError: the vocabularies differ.
+    """
+    if teacher is not student and teacher.get_vocab() != student.get_vocab():
+        raise ConfigError(
+            "teacher",
+            f"a model with a vocabulary of {len(teacher)} tokens of its own",
+            "the student's tokenizer; a student from scratch takes the teacher's by tokenizer=",
+        )
+
+
 def check_teacher(teacher: Any, student: Any, encoding: Encoding) -> None:
     """Refuse a teacher that cannot teach this student: other outputs, or the same labels in another order.
 

@@ -197,6 +197,7 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
         return None
     temperature, alpha = distillation.check(task.name, settings.distillation)
     opened = open_base(given, task.name, settings.model_args)
+    distillation.check_tokenizers(opened.tokenizer, encoding.tokenizer)
     taught, _ = heads.load(opened, job.recipe.auto, None, classifies_text=task.name == "text-classification")
     distillation.check_teacher(taught, model, encoding)
     return distillation.Teacher(taught, temperature, alpha)

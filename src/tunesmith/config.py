@@ -77,10 +77,10 @@ class Settings:
     framework: str = setting("transformers", "Library that trains.")
     from_scratch: Any = setting(
         None,
-        "Train a new tokenizer and a new model of this size, such as bert-tiny.",
+        "Train a new tokenizer and a new model of this size, such as bert-tiny; a mapping sets vocab_size and more.",
         type="str | object | None",
         read=read_scratch,
-        expected="the name of a size, such as bert-tiny, or a mapping",
+        expected="the name of a size, such as bert-tiny, or a mapping with the key 'size'",
     )
     model_args: Mapping[str, Any] = setting(
         {},

@@ -62,7 +62,7 @@ def fit(job: Job) -> Fitted:
     opened = session.open_session(
         job.task.name, settings, job.hooks, job.splits["train"], job.folder, pad_to=8 if half else None
     )
-    encoding = replace(opened.encoding, generation=_generation(settings))
+    encoding = replace(opened.encoding, generation=_generation(job))
     data = _features(job, encoding)
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
     _check_packing(job, model, encoding)
@@ -139,9 +139,14 @@ def _stopping(job: Job, choice: defaults.Choice, named: Mapping[str, Any]) -> tu
     return chosen, patience
 
 
-def _generation(settings: Settings) -> dict[str, Any]:
+def _generation(job: Job) -> dict[str, Any]:
+    """`generate`'s arguments. Upstream's length of a decoder counts its start token, which is not written."""
+    settings = job.settings
+    length = settings.training.get("generation_max_length")
+    if length is not None and job.task.name == "sequence-sequence":
+        length = max(1, int(length) - 1)
     named = {
-        "max_new_tokens": settings.training.get("generation_max_length"),
+        "max_new_tokens": length,
         "num_beams": settings.training.get("generation_num_beams"),
     }
     return {name: value for name, value in named.items() if value is not None}

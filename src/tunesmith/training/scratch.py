@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..data.labels import Labels
-from ..errors import ConfigError, UnknownName
+from ..errors import ConfigError, UnknownName, UnknownSetting
 from ..tasks.base import Example
 from . import vocabulary
 
@@ -64,6 +65,35 @@ VOCABULARY = {"tiny": 2048, "mini": 8192, "small": 16384}  # at most: a small te
 T5_LENGTH = 512  # T5 has no limit of its own; its tokenizer tells this one
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What `from_scratch` asks for: a size, and how the new model differs from it.
+
+    vocab_size: pieces of the new tokenizer at most. fields: of the family's configuration.
+    """
+
+    size: str
+    vocab_size: int | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def wanted(given: Any) -> Wanted:
+    """`from_scratch` as a user writes it: 'bert-tiny', or {'size': 'bert-tiny', 'vocab_size': 1024, …}.
+
+    Raises:
+        ConfigError: a mapping without a size, or with a vocabulary that is no number above 0.
+    """
+    if not isinstance(given, Mapping):
+        return Wanted(str(given))
+    fields = dict(given)
+    size, pieces = fields.pop("size", None), fields.pop("vocab_size", None)
+    if not isinstance(size, str):
+        raise ConfigError("from_scratch", dict(given), "a mapping with the key 'size', such as 'bert-tiny'")
+    if pieces is not None and (isinstance(pieces, bool) or not isinstance(pieces, int) or pieces < 1):
+        raise ConfigError("from_scratch", dict(given), "a 'vocab_size' above 0")
+    return Wanted(size, pieces, fields)
+
+
 def _plain(name: str) -> str:
     return str(name).strip().lower().replace("_", "-")
 
@@ -105,11 +135,12 @@ def tokenizer(texts: Iterable[str], name: str, *, vocab_size: int | None = None)
     return learn(texts, size, length)
 
 
-def config(name: str, task: str, tokenizer: Any) -> Any:
-    """The configuration of a size, for a task and a tokenizer.
+def config(name: str, task: str, tokenizer: Any, fields: Mapping[str, Any] | None = None) -> Any:
+    """The configuration of a size, for a task and a tokenizer; `fields` are set over those of the size.
 
     Raises:
         UnknownName: no such size.
+        UnknownSetting: a field that the family's configuration does not have.
         ConfigError: the size is of a family that cannot learn the task.
     """
     from transformers import AutoConfig
@@ -127,20 +158,31 @@ def config(name: str, task: str, tokenizer: Any) -> Any:
     }
     if kind == "t5":
         ids["decoder_start_token_id"] = tokenizer.pad_token_id
-    return AutoConfig.for_model(kind, vocab_size=len(tokenizer), **SIZES[plain], **ids)
+    known = AutoConfig.for_model(kind).to_dict()
+    for field_name in fields or {}:
+        if field_name not in known:
+            raise UnknownSetting(field_name, known)
+    return AutoConfig.for_model(kind, **{"vocab_size": len(tokenizer), **SIZES[plain], **ids, **(fields or {})})
 
 
-def model(name: str, task: str, tokenizer: Any, labels: Labels | None = None, *, seed: int | None = None) -> Any:
+def model(
+    name: str,
+    task: str,
+    tokenizer: Any,
+    labels: Labels | None = None,
+    *,
+    fields: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Any:
     """An untrained model with the task's head; weights are drawn from torch's random state, or from `seed`.
 
     Raises:
-        UnknownName: no such size.
-        ConfigError: the size is of a family that cannot learn the task.
+        UnknownName, UnknownSetting, ConfigError: as `config` does.
     """
     import torch
     import transformers
 
-    chosen = config(name, task, tokenizer)
+    chosen = config(name, task, tokenizer, fields)
     if labels is not None:
         from .heads import write_labels
 

@@ -61,9 +61,9 @@ def from_scratch(task: str, settings: Settings, hooks: Hooks, train: Sequence[Ex
     """A tokenizer trained on the training text (unless one is given), and the configuration of a new model."""
     from . import scratch
 
-    size = str(settings.from_scratch)
-    tokenizer = hooks.tokenizer or scratch.tokenizer(scratch.corpus(train), size)
-    return Base(size, scratch.config(size, task, tokenizer), tokenizer)
+    new = scratch.wanted(settings.from_scratch)
+    tokenizer = hooks.tokenizer or scratch.tokenizer(scratch.corpus(train), new.size, vocab_size=new.vocab_size)
+    return Base(new.size, scratch.config(new.size, task, tokenizer, new.fields), tokenizer)
 
 
 def load_model(
@@ -77,7 +77,8 @@ def load_model(
     if base.path is None and base.model is None:
         from . import scratch
 
-        return scratch.model(base.name, task, base.tokenizer, labels), ()
+        fields = scratch.wanted(settings.from_scratch).fields
+        return scratch.model(base.name, task, base.tokenizer, labels, fields=fields), ()
     if recipe.load is not None:
         return recipe.load(base), ()
     model, fresh = heads.load(

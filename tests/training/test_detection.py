@@ -228,7 +228,10 @@ def test_scores_are_of_every_ordinary_token_and_the_same_in_packed_blocks(folder
         assert prediction.detections is not None
         assert len(prediction.detections) == sum(token not in special for token in feature["input_ids"])
         assert prediction.tokens == len(feature["input_ids"])
+    _, alone = predictor.run(model, features, DETECTION, settings, batch_size=1, loss=DETECTION.loss(settings))
     assert loss is not None
+    assert alone is not None
+    assert loss.mean == pytest.approx(alone.mean, rel=1e-6), "each part of the loss is the mean over its own items"
     metrics = TASK.score(TEXTS, predictions)
     assert 0 <= metrics["roc_auc"] <= 1
     assert DETECTION.merge is not None

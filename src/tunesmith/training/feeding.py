@@ -124,18 +124,3 @@ def losses(
         else:
             _log.warning("label_smoothing_factor is left out: this task's loss has no one class an item to smooth")
     return Losses(train if teacher is None else teacher.loss(train, encoding.kind), plain)
-
-
-class Counted:
-    """A loss that adds up the items it has counted, so that the means of several processes can be weighed."""
-
-    def __init__(self, inner: Loss) -> None:
-        self.inner, self.targets, self.items = inner, inner.targets, 0.0
-
-    def count(self, batch: Batch) -> torch.Tensor:
-        count = self.inner.count(batch)
-        self.items += float(count.reshape(-1)[0])
-        return count
-
-    def __call__(self, outputs: Any, targets: Batch, count: torch.Tensor | None = None) -> torch.Tensor:
-        return self.inner(outputs, targets, count)

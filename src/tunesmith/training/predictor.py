@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from .recipe import Batch, Encoding, Feature, Loss, Recipe, Row
+
+
+@dataclass(frozen=True)
+class Total:
+    """Losses added up over items, and the number of items; (parts,) each, one part for most losses."""
+
+    sums: torch.Tensor
+    items: torch.Tensor
+
+    def __add__(self, other: Total) -> Total:
+        return Total(self.sums + other.sums, self.items + other.items)
+
+    @property
+    def mean(self) -> float:
+        """The mean over all items, the parts' means added; NaN where nothing was counted."""
+        counted = self.items > 0
+        return float((self.sums[counted] / self.items[counted]).sum()) if bool(counted.any()) else float("nan")
 
 
 class _Recorder:
@@ -47,15 +65,15 @@ def run(
     device: torch.device | str | None = None,
     on_batch: Callable[[int], None] | None = None,
     loss: Loss | None = None,
-) -> tuple[list[Row], float | None]:
-    """Every feature's outputs, in the order of `features`, and the mean loss over all loss items.
+) -> tuple[list[Row], Total | None]:
+    """Every feature's outputs, in the order of `features`, and the loss over all loss items.
 
     The model is in eval mode meanwhile and back in its own mode after. `on_batch` is called with the number of
     features done. `loss` needs features that carry gold.
     """
     where = torch.device(device) if device is not None else next(model.parameters()).device
     collate, rows = recipe.collate(encoding), {}
-    totals: list[tuple[torch.Tensor, torch.Tensor]] = []
+    total: Total | None = None
     was_training = model.training
     model.eval()
     try:
@@ -65,14 +83,15 @@ def run(
                 batch = {key: value.to(where) for key, value in collate(chosen).items()}
                 outputs, returned = _outputs(model, batch, recipe, encoding)
                 if loss is not None:
-                    totals.append(_loss_of(model, batch, loss, returned))
+                    found = _loss_of(model, batch, loss, returned)
+                    total = found if total is None else total + found
                 for place, row in zip(places, _rows(outputs, chosen, recipe, encoding), strict=True):
                     rows[place] = row
                 if on_batch is not None:
                     on_batch(len(rows))
     finally:
         model.train(was_training)
-    return [rows[place] for place in range(len(rows))], _mean(totals)
+    return [rows[place] for place in range(len(rows))], total
 
 
 def _outputs(model: torch.nn.Module, batch: Batch, recipe: Recipe, encoding: Encoding) -> tuple[Batch, Any]:
@@ -81,23 +100,24 @@ def _outputs(model: torch.nn.Module, batch: Batch, recipe: Recipe, encoding: Enc
     return outputs, recorder.returned
 
 
-def _loss_of(model: torch.nn.Module, batch: Batch, loss: Loss, returned: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """The batch's mean loss (one value for each part of the loss) and its items."""
+def _loss_of(model: torch.nn.Module, batch: Batch, loss: Loss, returned: Any) -> Total:
     targets = {key: batch[key] for key in loss.targets}
     if returned is None:  # the outputs were generated: the loss takes a pass of its own
         returned = model(**{key: value for key, value in batch.items() if key not in loss.targets})
-    count = loss.count(batch)
-    return loss(returned, targets, count).detach().float().cpu(), count.detach().float().cpu()
+    count = loss.count(batch).detach()
+    items = count.double().cpu().reshape(-1)
+    if count.dim() == 0:
+        value = loss(returned, targets, count).detach().double().cpu() if items > 0 else torch.zeros(())
+        return Total(value.reshape(1) * items, items)
+    sums = [loss(returned, targets, _only(part, len(items)).to(count.device)) for part in range(len(items))]
+    return Total(torch.stack(sums).detach().double().cpu(), items)
 
 
-def _mean(totals: list[tuple[torch.Tensor, torch.Tensor]]) -> float | None:
-    """Batch means weighted by their items: the mean over all items."""
-    if not totals:
-        return None
-    weights = torch.stack([count.reshape(-1)[0] for _, count in totals])
-    values = torch.stack([value for value, _ in totals])
-    kept = weights > 0
-    return float((values[kept] * weights[kept]).sum() / weights[kept].sum()) if bool(kept.any()) else float("nan")
+def _only(part: int, parts: int) -> torch.Tensor:
+    """The count by which a loss of several parts is the sum of one of them alone."""
+    count = torch.full((parts,), torch.inf)
+    count[part] = 1
+    return count
 
 
 def _rows(outputs: Batch, features: Sequence[Feature], recipe: Recipe, encoding: Encoding) -> list[Row]:

@@ -22,8 +22,8 @@ from ..tasks.base import Examples, RowId, Task
 from . import checkpoints, predictor, saving
 from .callbacks import Epochs, Pushes
 from .distillation import KEY, Teacher
-from .feeding import ROWS, Collator, Counted, Losses, WithRows, accepted, has_logits, losses, rows_of
-from .recipe import Batch, Encoding, Recipe
+from .feeding import ROWS, Collator, Losses, WithRows, accepted, has_logits, losses, rows_of
+from .recipe import Batch, Encoding, Loss, Recipe
 
 
 class Trainer(Seq2SeqTrainer):
@@ -224,8 +224,7 @@ class Trainer(Seq2SeqTrainer):
         sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled  # there every process has to call every forward
         spread = self.args.world_size > 1 and not sharded
         mine = features.shard(self.args.world_size, self.args.process_index, contiguous=True) if spread else features
-        counted = self._judge(features, recipe.collate(encoding))
-        rows, loss = predictor.run(
+        rows, total = predictor.run(
             self._model_for_evaluation(),
             mine,
             recipe,
@@ -233,21 +232,19 @@ class Trainer(Seq2SeqTrainer):
             batch_size=self.args.eval_batch_size,
             device=self.args.device,
             on_batch=self._on_batch,
-            loss=counted,
+            loss=self._judge(features, recipe.collate(encoding)),
         )
         if not spread:
-            return rows, loss
-        parts = gather_object([(loss, counted.items if counted is not None else 0.0)])
-        items = sum(count for value, count in parts if value is not None)
-        mean = sum(value * count for value, count in parts if value is not None and count) / items if items else None
-        return gather_object(rows), mean
+            return rows, None if total is None else total.mean
+        found = [each for each in gather_object([total]) if each is not None]
+        return gather_object(rows), sum(found[1:], found[0]).mean if found else None
 
-    def _judge(self, features: Any, collate: Any) -> Counted | None:
+    def _judge(self, features: Any, collate: Any) -> Loss | None:
         """The loss that features are judged by; None where they carry no gold."""
         if self._losses is None or len(features) == 0:
             return None
         loss = self._losses.evaluation
-        return Counted(loss) if set(loss.targets) <= set(collate([features[0]])) else None
+        return loss if set(loss.targets) <= set(collate([features[0]])) else None
 
     def prediction_step(
         self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: list[str] | None = None, **more: Any

@@ -19,6 +19,8 @@ from tunesmith.metrics.tagging import entities, entity_scores, is_prefixed, spli
         ("I-PER B-PER I-LOC", [("PER", 0, 1), ("PER", 1, 2), ("LOC", 2, 3)]),
         ("B-PER I-PER E-PER S-PER", [("PER", 0, 3), ("PER", 3, 4)]),  # BIOES
         ("E-PER I-PER", [("PER", 0, 1), ("PER", 1, 2)]),
+        ("B-PER I-PER L-PER U-PER U-PER", [("PER", 0, 3), ("PER", 3, 4), ("PER", 4, 5)]),  # BILOU
+        ("B-PER L-PER I-PER", [("PER", 0, 2), ("PER", 2, 3)]),
         ("B-a-b I-a-b", [("a-b", 0, 2)]),
         ("B I O B", [("_", 0, 2), ("_", 3, 4)]),
         ("O O", []),
@@ -33,6 +35,18 @@ def test_plain_tags_join_neighbours_unless_read_by_word() -> None:
     tags = ["PER", "PER", "O", "LOC"]
     assert entities(tags) == (("PER", 0, 2), ("LOC", 3, 4))
     assert entities(["NOUN", "NOUN", "X"], by_word=True) == (("NOUN", 0, 1), ("NOUN", 1, 2), ("X", 2, 3))
+
+
+def test_parts_of_speech_that_are_spelled_as_prefixes_are_types_of_their_own() -> None:
+    assert entities(["S", "V", "E", "B-x"], by_word=True) == (("S", 0, 1), ("V", 1, 2), ("E", 2, 3), ("B-x", 3, 4))
+    scores = tag_scores([["S", "V", "E"]], [["E", "V", "S"]], by_word=True)
+    assert (scores["f1"], scores["f1_V"], scores["f1_S"]) == pytest.approx((1 / 3, 1, 0))
+
+
+def test_entities_of_bilou_are_those_of_the_same_tags_in_bioes() -> None:
+    rows = [["B-PER", "I-PER", "E-PER", "S-PER", "S-LOC", "O"], ["S-LOC", "B-LOC", "E-LOC", "B-PER", "E-PER"]]
+    for row in rows:
+        assert entities([tag.replace("E-", "L-").replace("S-", "U-") for tag in row]) == entities(row)
 
 
 def test_a_tag_splits_into_prefix_and_type() -> None:

@@ -1,7 +1,8 @@
 """Entity-level metrics, from spans or from a tag for each word.
 
 Tags are read by the rules of conlleval, as seqeval's default mode does: an entity goes on while the type is the same
-and no tag closes it (E, S) or opens a new one (B, S), so IOB1, IOB2 and BIOES all read, broken sequences too.
+and no tag closes it (E, S) or opens a new one (B, S), so IOB1, IOB2 and BIOES all read, broken sequences too. BILOU
+reads as BIOES does, L as E and U as S.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ..errors import DataError
 Entity = tuple[str, int, int]  # type, first word (or character), end excluded
 
 PREFIXES = "BIESLU"
+_OPENS, _CLOSES = ("B", "S", "U"), ("E", "S", "L", "U")
 
 
 def split_tag(tag: str) -> tuple[str, str]:
@@ -37,7 +39,9 @@ def entities(tags: Sequence[str], *, by_word: bool = False) -> tuple[Entity, ...
     last = ("O", "")
     for place, tag in enumerate(tags):
         prefix, kind = split_tag(tag)
-        is_closed = last[0] in ("O", "E", "S") or prefix in ("B", "S") or kind != last[1] or by_word
+        if by_word and prefix != "O":
+            prefix, kind = "", tag  # 'S' is a part of speech here, no prefix
+        is_closed = last[0] in ("O", *_CLOSES) or prefix in _OPENS or kind != last[1] or by_word
         if prefix != "O" and is_closed:
             found.append((kind, place, place + 1))
         elif prefix != "O":

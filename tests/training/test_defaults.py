@@ -16,6 +16,7 @@ def test_many_classes_with_few_rows_get_more_epochs_than_few_classes_with_many()
     few = choose(rows=60_000, classes=2, parameters=22_000_000, validated=False, **COMMON)
     assert many.arguments["num_train_epochs"] >= 10
     assert few.arguments["num_train_epochs"] == 3
+    assert many.arguments["learning_rate"] > few.arguments["learning_rate"]
 
 
 def test_larger_models_take_smaller_steps() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SMALL_MODEL = 60_000_000  # trained parameters; below it a model takes, and needs, larger steps
-ROWS_A_CLASS = 60  # fewer rows a class than this leave a new head short of updates at three epochs
+ROWS_A_CLASS = 60  # fewer rows a class than this leave a new head short of updates: larger steps, and more of them
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def choose(
     rows: training examples. classes: labels (1 for numbers). parameters: of the whole model. batch: rows a step.
     """
     arguments: dict[str, Any] = {
-        "learning_rate": _learning_rate(parameters, adapter=adapter, scratch=scratch),
+        "learning_rate": _learning_rate(parameters, sparse=_sparse(rows, classes), adapter=adapter, scratch=scratch),
         "num_train_epochs": _epochs(task, rows, classes, batch, scratch=scratch),
         "warmup_steps": 0.1,  # below 1: a share of all steps
         "weight_decay": 0.01,
@@ -55,12 +55,18 @@ def choose(
     return Choice(arguments, patience, f"{rows} rows{many} and {parameters / 1e6:.0f}M parameters{kind}")
 
 
-def _learning_rate(parameters: int, *, adapter: bool, scratch: bool) -> float:
+def _sparse(rows: int, classes: int) -> bool:
+    return classes > 1 and rows / classes < ROWS_A_CLASS
+
+
+def _learning_rate(parameters: int, *, sparse: bool, adapter: bool, scratch: bool) -> float:
     if scratch:
         return 1e-3
     if adapter:
         return 5e-4 if parameters < SMALL_MODEL else 2e-4
-    return 2e-4 if parameters < SMALL_MODEL else 5e-5 if parameters < 200_000_000 else 2e-5
+    if parameters < SMALL_MODEL:
+        return 2e-4 if sparse else 1e-4
+    return 5e-5 if parameters < 200_000_000 else 2e-5
 
 
 def _epochs(task: str, rows: int, classes: int, batch: int, *, scratch: bool) -> int:
@@ -69,6 +75,6 @@ def _epochs(task: str, rows: int, classes: int, batch: int, *, scratch: bool) ->
         return max(3, min(200, math.ceil(3000 * batch / max(rows, 1))))
     wanted_steps = 1000 if task != "text-classification" else max(1000, 40 * classes)
     epochs = math.ceil(wanted_steps * batch / max(rows, 1))
-    if classes > 1 and rows / classes < ROWS_A_CLASS:
+    if _sparse(rows, classes):
         epochs = max(epochs, 10)
     return max(3, min(20, epochs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
@@ -13,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .config import Hooks, Settings
-from .data.dataset import Dataset
-from .data.sources import read, read_splits
-from .errors import ArtifactError, ConfigError, MissingCredential, ServerError, TunesmithError, UnsupportedTask
+from .errors import ArtifactError, MissingCredential, ServerError, TunesmithError, UnsupportedTask
 from .evaluation import record, scoring
 from .folder import Listener, RunFolder
 from .registry import frameworks, tasks
 from .run import Run
-from .tasks.base import Examples, Prediction, Reading, Task
-from .tasks.reading import with_rows
-from .tasks.splitting import group_values, part
+from .tasks.base import Examples, Prediction, Task
+from .tasks.parts import read_data as read_data
 
 # How Python, safetensors and torch, each in its own class of error, say that a file cannot be written.
 _NO_ROOM = re.compile(r"No space left|Disk quota exceeded|File too large|Read-only file system|inline_container")
@@ -97,10 +93,14 @@ def fit(
         raise UnsupportedTask(
             settings.framework, task.name, reason, [n for n in frameworks.names() if n != framework.name]
         )
-    splits = read_data(task, train, validation, test, settings)
+    notes: list[str] = []
+    splits = read_data(task, train, validation, test, settings, note=notes.append)
+    settings = replace(settings, columns=dict(splits["train"].columns))
     folder = RunFolder.create(settings.output_dir, listener)
     if folder.path is None or not (folder.path / "config.json").exists():  # an earlier model keeps its own till then
         folder.write_text("config.yaml", settings.to_yaml())
+    for text in notes:
+        folder.note(text)
     for name, examples in splits.items():
         counts = examples.account.counts()
         told = "".join(f"; {count} left out: {reason}" for reason, count in counts.items())
@@ -144,72 +144,10 @@ def _of_hub(error: BaseException) -> TunesmithError:
     return ServerError(str(response.url), response.status_code, str(error), retryable=response.status_code >= 500)
 
 
-def read_data(task: Task, train: Any, validation: Any, test: Any, settings: Settings) -> dict[str, Examples]:
-    """The examples of every split: named splits and given data read, fractions held out of the training rows."""
-    given: dict[str, Any] = {"validation": validation, "test": test}
-    fractions = {name: value for name, value in given.items() if isinstance(value, float)}
-    if sum(fractions.values()) >= 1:
-        raise ConfigError("validation and test", sum(fractions.values()), "fractions that leave rows to train on")
-    named = read_splits(
-        train,
-        names=task.roles,
-        limit=settings.limit,
-        cache=settings.cache,
-        enough=_enough(settings, sum(fractions.values())),
-    )
-    if len(named) > 1:
-        for name in given:
-            given[name] = name if given[name] is None and name in named else given[name]
-    source = with_rows(_training_split(named))
-    reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
-    splits = {"train": task.examples(source, reading)}
-    groups = group_values(source, settings.group) if settings.group else None
-    whole = len(splits["train"])
-    for name, fraction in reversed(fractions.items()):
-        share = fraction * whole / len(splits["train"])
-        splits["train"], splits[name] = part(
-            splits["train"], share, seed=settings.seed, by_context=task.name == "question-answering", groups=groups
-        )
-    for name, value in given.items():
-        if value is not None and name not in fractions:
-            dataset = _split(value, name, named, task, settings)
-            labels = splits["train"].labels
-            splits[name] = task.examples(with_rows(dataset), replace(reading, labels=labels))
-    return {name: splits[name] for name in ("train", "validation", "test") if name in splits}
-
-
-def _enough(settings: Settings, held: float) -> int | None:
-    """How many rows of a stream `max_steps` steps take, the share held out included; None without `max_steps`."""
-    steps = int(settings.training.get("max_steps") or -1)
-    if steps <= 0:
-        return None
-    batch = int(settings.training.get("per_device_train_batch_size") or 8)
-    batch *= int(settings.training.get("gradient_accumulation_steps") or 1) * int(os.environ.get("WORLD_SIZE") or 1)
-    return math.ceil(steps * batch / (1 - held))
-
-
-def _training_split(named: Mapping[str, Dataset]) -> Dataset:
-    if "train" in named:
-        return named["train"]
-    if len(named) == 1:
-        return next(iter(named.values()))
-    raise ConfigError("train", sorted(named), "a split called 'train' among the splits, or one split alone")
-
-
-def _split(value: Any, name: str, named: Mapping[str, Dataset], task: Task, settings: Settings) -> Dataset:
-    if isinstance(value, str) and value in named:
-        return named[value]
-    if isinstance(value, str) and len(named) > 1 and not Path(value).exists():
-        raise ConfigError(name, value, f"a split ({', '.join(named)}), a path, a fraction, or data")
-    found = read(value, name=name, names=task.roles, limit=settings.limit, cache=settings.cache)
-    assert isinstance(found, Dataset)
-    return found
-
-
 def _scores(
     model: Any, task: Task, splits: Mapping[str, Examples], hooks: Hooks
 ) -> tuple[dict[str, dict[str, float]], dict[str, list[Prediction]]]:
-    """The scores of every held-out split, and the predictions of the last one."""
+    """The scores of every held-out split, and the predictions they come from."""
     scores: dict[str, dict[str, float]] = {}
     predictions: dict[str, list[Prediction]] = {}
     for name in ("validation", "test"):

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .config import Settings
+from .data.columns import again, by_role, gold_role
+from .data.dataset import Dataset
 from .data.sources import read
-from .errors import ConfigError
+from .errors import ConfigError, DataError
 from .evaluation.scoring import score
 from .folder import RunFolder
-from .tasks.base import Prediction, Reading, Task
+from .tasks.base import Examples, Prediction, Reading, Task
 from .tasks.reading import with_rows
 
 
@@ -41,17 +43,24 @@ class Run:
         """What training logged, in order: step, epoch, loss, learning rate, evaluations."""
         return tuple(self.framework_model.history)
 
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The column that training read for each role; empty where that is not known."""
+        said = by_role(self.settings.columns, self.task.roles, self.task.optional, self.task.name)
+        return {role: column for role, column in said.items() if column is not None}
+
     def predict(self, inputs: Sequence[Any], *, batch_size: int = 32) -> list[Prediction]:
         """One prediction an input, in order.
 
-        inputs: texts; (text, pair) or (question, context) tuples; or mappings by the task's column roles.
+        inputs: texts; (text, pair) or (question, context) tuples; or mappings, by the task's column roles or with the
+            columns that the run was trained on.
 
         Raises:
             DataError: an input that the task cannot read, with its place.
         """
         if isinstance(inputs, str):
             raise ConfigError("inputs", inputs, "a list of inputs; put the one text into a list")
-        examples = self.task.inputs(list(inputs))
+        examples = self.task.inputs([self._input(value) for value in inputs])
         predictions: list[Prediction] = self.framework_model.predict(examples, batch_size=batch_size)
         return predictions
 
@@ -62,11 +71,40 @@ class Run:
             DataError: data that cannot be read, or a label that the model does not know.
         """
         dataset = with_rows(read(data, name="evaluation", limit=limit, names=self.task.roles))
-        encoding = self.framework_model.encoding
-        reading = Reading(columns or self.settings.columns, encoding.labels, self.settings.bad_rows)
-        examples = self.task.examples(dataset, reading)
+        examples = self.examples(dataset, columns=columns)
         scores, _ = score(self.framework_model, self.task, examples)
         return scores
+
+    def examples(self, dataset: Dataset, *, columns: Any = None, gold: bool = True) -> Examples:
+        """The rows of a data set by the columns that training read; what `columns` says wins.
+
+        gold: whether labels are read; without, every row is an example or an error.
+
+        Raises:
+            DataError: a column or a cell that cannot be read.
+        """
+        roles, optional, known = self.task.roles, self.task.optional, self.columns
+        target = gold_role(roles, optional)
+        wanted = again(known, dataset.columns, roles=roles, optional=optional)
+        wanted |= by_role(columns, roles, optional, self.task.name)
+        if not gold and target is not None:
+            wanted[target] = None
+        reading = Reading(wanted, self.framework_model.encoding.labels, need_labels=gold)
+        found = self.task.examples(dataset, replace(reading, bad_rows=self.settings.bad_rows if gold else "error"))
+        lacking = [role for role in known if role != target and role not in found.columns]
+        if columns is None and lacking:
+            there = ", ".join(map(repr, dataset.columns))
+            raise DataError(f"{dataset.name}: no column for the {lacking[0]}, which training read. Columns: {there}.")
+        return found
+
+    def _input(self, value: Any) -> Any:
+        """A row of a table like the one trained on by the task's roles; anything else as it is."""
+        target = gold_role(self.task.roles, self.task.optional)
+        columns = {role: column for role, column in self.columns.items() if role != target}
+        if not isinstance(value, Mapping) or not columns or any(column not in value for column in columns.values()):
+            return value
+        named = {role: value[role] for role in self.task.roles if role in value}
+        return {**named, **{role: value[column] for role, column in columns.items()}}
 
     def merge_adapter(self) -> Run:
         """The same run with its adapter added into the base: an ordinary model with equal logits."""

@@ -16,6 +16,8 @@ import tiny
 
 ROWS = [(f"the phone is {('bad and broken', 'great and bright')[i % 2]} {i}", ("no", "yes")[i % 2]) for i in range(40)]
 
+SHORT = ["--base", "base", "--max-steps", "1"]
+
 SESSION = """
 import contextlib, io, json, sys
 from tunesmith.cli import main
@@ -37,6 +39,13 @@ def home(tmp_path_factory):
     with (made / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("message", "verdict"), *ROWS])
     (made / "empty.csv").write_text("message,verdict\n")
+    with (made / "inferred.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("utterance", "label"), *ROWS])
+    with (made / "pairs.csv").open("w", newline="") as file:
+        rows = [(text, ROWS[-1 - i][0], label) for i, (text, label) in enumerate(ROWS)]
+        csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
+    with (made / "other.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("sentence", "label"), *((text, "maybe") for text, _ in ROWS[:4])])
     base = tiny.bert(made / "base", [text for text, _ in ROWS])
     (made / "run.yaml").write_text(
         f"train: rows.csv\nbase: {base}\ncolumns: {{text: message, label: verdict}}\noutput-dir: unused\n"
@@ -55,6 +64,15 @@ def told(home):
         "no folder": ["predict", "run", "rows.csv", "--output", "no/predictions.jsonl"],
         "no column": ["predict", "run", "rows.csv", "--columns", "texts"],
         "evaluate": ["evaluate", "run", "rows.csv", "--json"],
+        "files": ["predict", "run", "rows.csv", "rows.csv", "--limit", "41"],
+        "mixed": ["predict", "run", "rows.csv", "the phone is great"],
+        "nothing to predict": ["predict", "run", "empty.csv"],
+        "inferred": ["train", "inferred.csv", "--base", "base", "--output-dir", "inferred", "--max-steps", "1"],
+        "inferred file": ["predict", "inferred", "inferred.csv"],
+        "inferred other": ["predict", "inferred", "other.csv"],
+        "one of two": ["train", "pairs.csv", "--columns", "sentence1,label", *SHORT, "--output-dir", "one"],
+        "one of two file": ["predict", "one", "pairs.csv"],
+        "one of two texts": ["predict", "one", *(text for text, _ in ROWS)],
         "no rows": ["train", "empty.csv", "--base", "base", "--output-dir", "none"],
         "no run": ["predict", "no-such-run", "a text"],
     }
@@ -84,8 +102,37 @@ def test_the_scores_of_held_out_rows_are_printed(told):
 def test_progress_is_ours_and_other_libraries_are_silent(told):
     lines = told["train"]["err"].splitlines()
     assert any(line.startswith("tokenizing  30/30 (100%)") for line in lines)
-    ours = ("train", "test", "tokenizing", "columns", "chosen", "saved", "text-classification", "tunesmith:")
+    ours = ("train", "test", "tokenizing", "columns", "chosen", "saved", "tunesmith:")
     assert [line for line in lines if not line.startswith(ours)] == []
+
+
+def test_columns_and_the_kind_of_labels_are_said_aloud(told):
+    assert "columns: text=message, label=verdict; single labels, 2 classes" in told["train"]["err"].splitlines()
+    assert "columns: text=utterance, label=label; single labels, 2 classes" in told["inferred"]["err"].splitlines()
+
+
+def test_the_file_that_trained_a_run_is_predicted_by_the_columns_that_were_found(told):
+    assert told["inferred file"]["code"] == 0, told["inferred file"]["err"]
+    rows = [json.loads(line) for line in told["inferred file"]["out"].splitlines()]
+    assert [row["id"] for row in rows] == list(range(40))
+    assert told["inferred other"]["code"] == 0, "the columns are found by name again, and gold is not read"
+    assert len(told["inferred other"]["out"].splitlines()) == 4
+
+
+def test_a_second_text_that_training_did_not_use_is_not_used_in_prediction(told):
+    answers = {name: told[name]["out"].splitlines() for name in ("one of two file", "one of two texts")}
+    from_file, from_texts = ([json.loads(line)["scores"] for line in lines] for lines in answers.values())
+    assert len(from_file) == 40
+    assert [row["yes"] for row in from_file] == pytest.approx([row["yes"] for row in from_texts], abs=1e-6)
+
+
+def test_several_files_are_read_as_one_and_not_mixed_with_texts(told):
+    rows = [json.loads(line) for line in told["files"]["out"].splitlines()]
+    assert [(row["id"], row["label"]) for row in rows] == [(i, ROWS[i % 40][1]) for i in range(41)]
+    assert told["mixed"]["code"] == 2
+    expected = "tunesmith: error: files and texts are mixed: rows.csv is a file, 'the phone is great' is not.\n"
+    assert told["mixed"]["err"] == expected
+    assert (told["nothing to predict"]["code"], told["nothing to predict"]["out"]) == (0, "")
 
 
 def test_training_steps_and_loss_are_shown_while_they_happen(told):
@@ -114,7 +161,7 @@ def test_predictions_are_written_whole_or_not_at_all(home, told):
 
 
 def test_a_column_that_is_not_there_is_named(told):
-    expected = "tunesmith: error: no column 'texts' (the text). Columns: 'message', 'verdict'.\n"
+    expected = "tunesmith: error: no column 'texts' (the text of text-classification). Columns: 'message', 'verdict'.\n"
     assert (told["no column"]["code"], told["no column"]["err"]) == (1, expected)
 
 

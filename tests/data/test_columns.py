@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
 
-from tunesmith.data.columns import resolve
+from tunesmith.data.columns import again, gold_role, resolve
 from tunesmith.errors import ConfigError, DataError, UnknownName
 
 HINTS = {"text": ("text", "sentence", "sentence1"), "pair": ("pair", "sentence2"), "label": ("label", "labels")}
@@ -63,13 +62,29 @@ def test_what_is_not_clear_is_an_error_that_says_how_to_tell() -> None:
         classify(["TEXT", "Text", "label"])
 
 
-def test_inferred_columns_are_said_aloud_and_given_ones_are_not(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    classify(["review", "label"])
-    assert "text = 'review', label = 'label'" in caplog.text or "label = 'label', text = 'review'" in caplog.text
-    caplog.clear()
-    classify(["s", "y"], ("s", "y"))
-    assert not caplog.records
+@pytest.mark.parametrize(
+    ("known", "there", "expected"),
+    [
+        ("text=s label=y", "s t pair y", "text=s pair= label=y"),  # a second text plays no part that it had not before
+        ("text=s pair=t label=y", "s t y", "text=s pair=t label=y"),
+        ("text=s label=y", "s label", "text=s pair="),  # the label is found by name
+        ("text=s label=y", "text y", "pair= label=y"),
+        ("text=s pair=t label=y", "s", "text=s pair=t"),  # the second text is missing: an error of `resolve`
+        ("text=s pair=t label=y", "sentence pair", ""),
+        ("", "s y", ""),
+    ],
+)
+def test_other_data_is_read_as_the_training_rows_were(known: str, there: str, expected: str) -> None:
+    def mapping(text: str) -> dict[str, Any]:
+        return {role: column or None for role, _, column in (item.partition("=") for item in text.split())}
+
+    said = again(mapping(known), there.split(), roles=("text", "pair", "label"), optional=("pair",))
+    assert said == mapping(expected)
+
+
+def test_gold_is_the_last_role_unless_the_text_itself_is() -> None:
+    assert gold_role(("text", "pair", "label"), ("pair",)) == "label"
+    assert gold_role(("text", "pair"), ("pair",)) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ from tunesmith.data.dataset import Dataset
 from tunesmith.errors import ConfigError, DataError, NothingToTrain, RowError
 from tunesmith.tasks import reading
 from tunesmith.tasks.base import Account, Example, Prediction, Span
-from tunesmith.tasks.reading import by_role, check_pairs, collect, fingerprint, optional_text, text_cell, walk
+from tunesmith.tasks.reading import (
+    by_role,
+    check_pairs,
+    collect,
+    fingerprint,
+    is_blank,
+    optional_text,
+    text_cell,
+    walk,
+)
 
 
 def table(texts: list[Any], name: str = "train") -> Dataset:
@@ -153,3 +162,10 @@ def test_predictions_go_with_examples_one_by_one() -> None:
     with pytest.raises(DataError) as caught:
         check_pairs([Example(0)], [])
     assert str(caught.value) == "1 examples but 0 predictions: expected one each."
+
+
+def test_a_cell_without_a_label_is_blank() -> None:
+    blank = [None, float("nan"), "", -1, -1.0, [], [-1, -1], {"text": [], "answer_start": []}]
+    assert [is_blank(cell) for cell in blank] == [True] * len(blank)
+    labelled = [0, False, True, "no", "-", [0, 0], [-1, 2], {"text": ["Anna"], "answer_start": [3]}]
+    assert [is_blank(cell) for cell in labelled] == [False] * len(labelled)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArtifactError, DataError, RowError
+from ..errors import ArtifactError, DataError
 from . import flags, quiet, tables
 
 _CHUNK = 1_000  # rows predicted before they are written
@@ -21,9 +21,7 @@ def predict(argv: Sequence[str]) -> int:
     """Print one JSON line a row or text: its id and the prediction; the exit code."""
     parser = flags.Parser("predict", "Predictions of a trained model, one JSON line a row, in order.")
     parser.add_argument("run", metavar="RUN", help="folder of a run")
-    parser.add_argument(
-        "inputs", nargs="+", metavar="TEXT|FILE", help="a file of rows, or texts; a JSON object by role"
-    )
+    parser.add_argument("inputs", nargs="+", metavar="TEXT|FILE", help="files of rows, or texts; a JSON object by role")
     parser.add_argument("--columns", metavar="A,B", help="columns of FILE, as for train")
     parser.add_argument("--limit", metavar="N", help="only the first rows of FILE")
     parser.add_argument("--batch-size", metavar="N", default="32", help="rows in a batch [32]")
@@ -31,13 +29,13 @@ def predict(argv: Sequence[str]) -> int:
     given = parser.read(argv)
     limit, batch_size = _count("--limit", given.limit), _count("--batch-size", given.batch_size)
     columns = flags.read_columns(given.columns) if given.columns else None
-    is_file = len(given.inputs) == 1 and _is_file(given.inputs[0])
+    are_files = _are_files(given.inputs)
     quiet.hush()
     from .. import api
 
     run = api.load(given.run)
-    if is_file:
-        lines = _of_file(run, given.inputs[0], columns, limit, batch_size or 32)
+    if are_files:
+        lines = _of_files(run, given.inputs, columns, limit, batch_size or 32)
     else:
         values = [_text(text) for text in given.inputs]
         lines = (prediction.to_dict() for prediction in run.predict(values, batch_size=batch_size or 32))
@@ -74,6 +72,19 @@ def _count(flag: str, text: str | None) -> int | None:
     return int(text)
 
 
+def _are_files(words: Sequence[str]) -> bool:
+    """Whether the inputs are files, or else texts.
+
+    Raises:
+        ConfigError: they are both.
+    """
+    found = {word: _is_file(word) for word in words}
+    files, texts = ([word for word in words if found[word] is kind] for kind in (True, False))
+    if files and texts:
+        raise flags.usage_error(f"files and texts are mixed: {files[0]} is a file, {texts[0]!r} is not.")
+    return bool(files)
+
+
 def _is_file(word: str) -> bool:
     """Raises: DataError, for what looks like the name of a data file and is none."""
     try:
@@ -96,45 +107,17 @@ def _text(text: str) -> Any:
     return text
 
 
-def _of_file(run: Any, path: str, columns: Any, limit: int | None, batch_size: int) -> Iterator[dict[str, Any]]:
-    """The predictions of a file's rows, with the row ids of the file, a chunk at a time."""
+def _of_files(run: Any, paths: Sequence[str], columns: Any, limit: int | None, batch_size: int) -> Iterator[Any]:
+    """The predictions of the files' rows, read one after the other as one data set; a chunk at a time."""
     from ..data.sources import read
 
-    dataset = read(path, name=path, limit=limit)
-    roles = by_role(columns if columns is not None else run.settings.columns, run.task.roles, run.task.optional)
-    if columns is not None:
-        for role, column in roles.items():
-            if column not in dataset.columns:
-                raise DataError(f"no column {column!r} (the {role}). Columns: {', '.join(map(repr, dataset.columns))}.")
-    chunk: list[tuple[int, dict[str, Any]]] = []
-    for row_id, row in dataset:
-        chunk.append((row_id, row | {role: row[column] for role, column in roles.items() if column in row}))
-        if len(chunk) == _CHUNK:
-            yield from _of_rows(run, chunk, batch_size)
-            chunk = []
-    yield from _of_rows(run, chunk, batch_size)
-
-
-def _of_rows(run: Any, chunk: Sequence[tuple[int, Mapping[str, Any]]], batch_size: int) -> Iterator[dict[str, Any]]:
-    try:
-        predictions = run.predict([row for _, row in chunk], batch_size=batch_size)
-    except RowError as error:  # its row is the place in the chunk
-        row = chunk[error.row][0] if isinstance(error.row, int) else error.row
-        raise RowError(row, error.column, error.reason, source=error.source) from error
-    for (row_id, _), prediction in zip(chunk, predictions, strict=True):
-        yield {**prediction.to_dict(), "id": row_id}
-
-
-def by_role(columns: Any, roles: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
-    """The columns that were named, by role; a tuple goes by place, and two of three are first and last, as in train."""
-    if columns is None:
-        return {}
-    if isinstance(columns, Mapping):
-        return {role: column for role, column in columns.items() if column is not None}
-    items = [columns] if isinstance(columns, str) else list(columns)
-    if len(roles) == 3 and roles[1] in optional and len(items) == 2:
-        items = [items[0], None, items[1]]
-    return {role: column for role, column in zip(roles, items, strict=False) if column is not None}
+    dataset = read([Path(path) for path in paths], name=", ".join(paths), limit=limit, names=run.task.roles)
+    examples = run.examples(dataset, columns=columns, gold=False) if len(dataset) else []
+    for start in range(0, len(examples), _CHUNK):
+        chunk = examples[start : start + _CHUNK]
+        predictions = run.framework_model.predict(chunk, batch_size=batch_size)
+        for example, prediction in zip(chunk, predictions, strict=True):
+            yield {**prediction.to_dict(), "id": example.id}
 
 
 @contextmanager

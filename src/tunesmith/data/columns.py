@@ -1,15 +1,12 @@
-"""Which column plays which role: as the user says, or found by name and said aloud."""
+"""Which column plays which role: as the user says, as in training, or found by name."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 from ..errors import ConfigError, DataError, UnknownName, nearest
 
-log = logging.getLogger(__name__)
-
-Given = Mapping[str, str] | Sequence[str | None] | str | None
+Given = Mapping[str, str | None] | Sequence[str | None] | str | None
 _COUNTERS = {"id", "idx", "index", "uid", "guid", "unnamed: 0", "unnamed_0"}  # never guessed to be a label or a text
 
 
@@ -34,8 +31,10 @@ def resolve(
         DataError: a named column is not there, or a required role finds no column, or more than one.
     """
     columns = list(columns_in_data)
-    said = _said(given, roles, optional, task)
+    said = by_role(given, roles, optional, task)
     for role, column in said.items():
+        if role not in roles:
+            raise UnknownName(f"column role of {task}", role, roles)
         if column is not None and column not in columns:
             close = nearest(column, columns)
             hint = f" Did you mean {close!r}?" if close else ""
@@ -48,19 +47,20 @@ def resolve(
     missing = [role for role in required if role not in chosen]
     if missing:
         raise DataError(_advice(missing, columns, roles, hints, task))
-    _tell(chosen, said, task)
     return {role: chosen[role] for role in roles if role in chosen}
 
 
-def _said(given: Given, roles: Sequence[str], optional: Sequence[str], task: str) -> dict[str, str | None]:
+def by_role(given: Given, roles: Sequence[str], optional: Sequence[str], task: str) -> dict[str, str | None]:
+    """What was said of each role: a column, or None for 'there is none'; a role that is left out is to be found.
+
+    Raises:
+        ConfigError: a tuple longer than the roles.
+    """
     if given is None:
         return {}
     if isinstance(given, str):
         return {roles[0]: given}
     if isinstance(given, Mapping):
-        for role in given:
-            if role not in roles:
-                raise UnknownName(f"column role of {task}", role, roles)
         return dict(given)
     items = list(given)
     if len(items) > len(roles):
@@ -69,6 +69,28 @@ def _said(given: Given, roles: Sequence[str], optional: Sequence[str], task: str
         items = [items[0], None, items[1]]
     # None beside a required role is 'find it', beside an optional one 'there is none'
     return {role: item for role, item in zip(roles, items, strict=False) if item is not None or role in optional}
+
+
+def gold_role(roles: Sequence[str], optional: Sequence[str]) -> str | None:
+    """The role of what is to be learned: the last, or None where it is optional, as in tasks that learn from text."""
+    return None if roles[-1] in optional else roles[-1]
+
+
+def again(
+    known: Mapping[str, str], columns_in_data: Sequence[str], *, roles: Sequence[str], optional: Sequence[str]
+) -> dict[str, str | None]:
+    """What to say of other data, for `resolve`, where training read the columns `known` (role -> column).
+
+    A column that is there plays its role again, and an optional role that none played stays without one. Where no
+    column of the inputs is there, roles are found by name; where some are, the others are missing.
+    """
+    if not known:
+        return {}
+    unused = {role: None for role in optional if role not in known}
+    there = [role for role, column in known.items() if column in columns_in_data]
+    inputs = [role for role in known if role != gold_role(roles, optional)]
+    due = inputs if any(role in there for role in inputs) else []
+    return {**unused, **{role: known[role] for role in known if role in there or role in due}}
 
 
 def _inferred(
@@ -117,12 +139,6 @@ def _advice(
         f"{task} finds no column for {' and '.join(missing)} (looked for {looked}). "
         f"Columns: {_listed(columns)}. Say it with columns={{{example}}} or a tuple ({', '.join(roles)})."
     )
-
-
-def _tell(chosen: Mapping[str, str], said: Mapping[str, str | None], task: str) -> None:
-    inferred = {role: column for role, column in chosen.items() if role not in said}
-    if inferred:
-        log.info("%s: columns found: %s", task, ", ".join(f"{role} = {column!r}" for role, column in inferred.items()))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -105,6 +105,7 @@ class Examples(Sequence[Example]):
     account: Account
     fingerprint: str  # sha256 of the examples' content and order; equal rows in any form give equal fingerprints
     kind: str = ""  # the task's form that was found: single, multi, regression; tags, spans …
+    columns: Mapping[str, str] = field(default_factory=dict)  # role -> the column that was read
 
     def __len__(self) -> int:
         return len(self.items)
@@ -122,10 +123,11 @@ class Reading:
 
     columns: role -> column name, or None to infer. labels: the labels of the training split, for other splits.
     bad_rows: 'error' stops at the first bad cell; 'drop' leaves the row out and counts it.
+    need_labels: False reads rows without gold too, to be predicted.
     label_kind: 'single', 'multi' or 'regression' where the user says it; None reads it off the labels.
     """
 
-    columns: Mapping[str, str] | tuple[str | None, ...] | str | None = None
+    columns: Mapping[str, str | None] | tuple[str | None, ...] | str | None = None
     labels: Labels | None = None
     bad_rows: str = "error"
     need_labels: bool = True
@@ -149,3 +151,8 @@ class Task(Protocol):
         ...
 
     def score(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]: ...
+
+
+def followed(task: Task, kind: str) -> tuple[str, bool]:
+    """The key of `score` that model selection follows for labels of a kind, and whether more is better."""
+    return ("pearson", True) if kind == "regression" else (task.primary_metric, task.greater_is_better)

@@ -46,7 +46,7 @@ class Language:
             second = None if pair is None else text_cell(values.get(pair), row, pair)
             return Example(row, text_cell(values.get(text), row, text), pair=second)
 
-        return collect(dataset, read, bad_rows=reading.bad_rows)
+        return collect(dataset, read, columns=columns, bad_rows=reading.bad_rows)
 
     def inputs(self, values: Sequence[Any]) -> list[Example]:
         """Texts (a prompt, a text with the mask token), (text, pair) tuples, or mappings by role."""

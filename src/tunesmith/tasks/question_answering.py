@@ -51,7 +51,7 @@ class QuestionAnswering:
                 answers=None if gold is None else read_answers(values.get(gold), passage, row, gold),
             )
 
-        found = collect(dataset, read, bad_rows=reading.bad_rows)
+        found = collect(dataset, read, columns=columns, bad_rows=reading.bad_rows)
         mixed = any(example.answers == () for example in found)
         return replace(found, kind="mixed" if mixed else "answerable")
 

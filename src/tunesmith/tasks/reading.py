@@ -22,6 +22,15 @@ def is_null(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def is_blank(value: Any) -> bool:
+    """Whether a cell holds no label: null, empty, or the -1 by which data sets hide labels; lists at any depth."""
+    if isinstance(value, Mapping):
+        return all(map(is_blank, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_blank, value))
+    return is_null(value) or value == "" or (value == -1 and not isinstance(value, bool))
+
+
 def text_cell(value: Any, row: RowId, column: str) -> str:
     """The text of a cell. An empty string is text; a null is not, and a number is not silently spelled out.
 
@@ -71,9 +80,17 @@ def walk(dataset: Any, read_row: ReadRow, *, account: Account, bad_rows: str = "
 
 
 def collect(
-    dataset: Any, read_row: ReadRow, *, labels: Labels | None = None, kind: str = "", bad_rows: str = "error"
+    dataset: Any,
+    read_row: ReadRow,
+    *,
+    columns: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
+    kind: str = "",
+    bad_rows: str = "error",
 ) -> Examples:
     """The examples of a finite data set in source order, with their account and fingerprint. See `walk`.
+
+    columns: the column of each role, as `read_row` reads them.
 
     Beyond `IN_MEMORY` characters the examples are not held: each is read from the data set again when asked for, so
     `read_row` must give the same for the same row.
@@ -96,7 +113,7 @@ def collect(
     if not account.kept:
         raise NothingToTrain(f"the data set {getattr(dataset, 'name', '')!r}", account.counts())
     held = items or _Reread(dataset, read_row, account)
-    return Examples(held, labels, account, digest.hexdigest(), kind)
+    return Examples(held, labels, account, digest.hexdigest(), kind, columns or {})
 
 
 def with_rows(dataset: Any) -> Any:

@@ -52,7 +52,7 @@ class SequenceSequence:
             gold = None if target is None else text_cell(values.get(target), row, target)
             return Example(row, text_cell(values.get(source), row, source), target=gold)
 
-        return collect(dataset, read, bad_rows=reading.bad_rows)
+        return collect(dataset, read, columns=columns, bad_rows=reading.bad_rows)
 
     def inputs(self, values: Sequence[Any]) -> list[Example]:
         """Source texts, or mappings with `source` or one of its usual column names."""

@@ -61,7 +61,7 @@ class TextClassification:
             return Example(row, text, pair=pair, label=label)
 
         kind = labels.kind if labels else ""
-        return collect(dataset, read, labels=labels, kind=kind, bad_rows=reading.bad_rows)
+        return collect(dataset, read, columns=columns, labels=labels, kind=kind, bad_rows=reading.bad_rows)
 
     def inputs(self, values: Sequence[Any]) -> list[Example]:
         """Texts, (text, pair) tuples, or mappings with the roles' or the usual columns' names."""

@@ -40,7 +40,8 @@ class TokenClassification:
 
         Labels: see `label_names`; a `ClassLabel` column's names are kept in their order.
         """
-        tokens, gold = _columns(self, dataset, reading)
+        columns = _columns(self, dataset, reading)
+        tokens, gold = columns["tokens"], columns.get("tags")
         declared = None if gold is None else dataset.declared.get(gold)
         known = reading.labels.names if reading.labels else None
         tags = Tags(declared, known)
@@ -55,7 +56,7 @@ class TokenClassification:
             forms.add(has_words)
             return example
 
-        found = collect(dataset, read, bad_rows=reading.bad_rows)
+        found = collect(dataset, read, columns=columns, bad_rows=reading.bad_rows)
         kind = "tags" if True in forms else "spans"
         if gold is None:
             return replace(found, labels=reading.labels, kind=kind)
@@ -124,7 +125,7 @@ def with_spans(example: Example, names: Iterable[str]) -> Example:
     return replace(example, spans=spans_of(example.tokens or (), example.tags or (), names))
 
 
-def _columns(task: TokenClassification, dataset: Any, reading: Reading) -> tuple[str, str | None]:
+def _columns(task: TokenClassification, dataset: Any, reading: Reading) -> dict[str, str]:
     given = reading.columns
     if isinstance(given, Mapping):
         other = {"text": "tokens", "spans": "tags"}
@@ -133,8 +134,7 @@ def _columns(task: TokenClassification, dataset: Any, reading: Reading) -> tuple
     is_text = bool(present & set(SPANS)) and not present & set(TAGS)
     hints = {"tokens": TEXT + WORDS if is_text else WORDS + TEXT, "tags": SPANS + TAGS if is_text else TAGS + SPANS}
     optional = task.optional if reading.need_labels else (*task.optional, "tags")
-    found = resolve(dataset.columns, roles=task.roles, optional=optional, hints=hints, given=given, task=task.name)
-    return found["tokens"], found.get("tags")
+    return resolve(dataset.columns, roles=task.roles, optional=optional, hints=hints, given=given, task=task.name)
 
 
 def _example(row: RowId, tokens: tuple[Any, str], gold: tuple[Any, str] | None, tags: Tags) -> Example:

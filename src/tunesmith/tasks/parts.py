@@ -1,0 +1,149 @@
+"""The parts of a run, training, validation and test: data, fractions and named splits as examples."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..config import Settings
+from ..data.columns import again, gold_role
+from ..data.dataset import Dataset
+from ..data.sources import read, read_splits
+from ..errors import ConfigError
+from .base import Examples, Reading, Task
+from .reading import is_blank, with_rows
+from .splitting import group_values, part
+
+Note = Callable[[str], object]
+
+# The names by which the splits of a source are known, in the order in which they are looked for.
+_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "eval"),
+    "test": ("test",),
+}
+_KINDS = {
+    "single": "single labels, {} classes",
+    "multi": "several labels a row, {} classes",
+    "regression": "labels are numbers: regression",
+    "tags": "a tag for each word, {} names",
+    "spans": "spans in characters, {} names of tags",
+    "mixed": "some contexts have no answer",
+    "answerable": "every context has an answer",
+}
+
+
+def read_data(
+    task: Task, train: Any, validation: Any, test: Any, settings: Settings, *, note: Note = lambda _: None
+) -> dict[str, Examples]:
+    """The examples of every part: named splits and given data read, fractions held out of the training rows.
+
+    A source of several splits gives validation and test too where they are not asked for; such a split without labels
+    is left out. `note` is told of that, of the columns found and of the kind of labels.
+    """
+    given: dict[str, Any] = {"validation": validation, "test": test}
+    fractions = {name: value for name, value in given.items() if isinstance(value, float)}
+    if sum(fractions.values()) >= 1:
+        raise ConfigError("validation and test", sum(fractions.values()), "fractions that leave rows to train on")
+    enough = _enough(settings, sum(fractions.values()))
+    named = read_splits(train, names=task.roles, limit=settings.limit, cache=settings.cache, enough=enough)
+    chosen = _training_split(named)
+    source = with_rows(named[chosen])
+    reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
+    parts = {"train": task.examples(source, reading)}
+    note(_found(source, parts["train"], is_inferred=settings.columns is None))
+    groups = group_values(source, settings.group) if settings.group else None
+    whole = len(parts["train"])
+    for name, fraction in reversed(fractions.items()):
+        share = fraction * whole / len(parts["train"])
+        parts["train"], parts[name] = part(
+            parts["train"], share, seed=settings.seed, by_context=task.name == "question-answering", groups=groups
+        )
+    asked = {name: value for name, value in given.items() if value is not None and name not in fractions}
+    others = {name: with_rows(_split(value, name, named, task, settings)) for name, value in asked.items()}
+    others |= _adopted(task, parts["train"], chosen, named, given, note)
+    for name, dataset in others.items():
+        parts[name] = _examples(task, dataset, parts["train"], reading, note)
+    return {name: parts[name] for name in ("train", "validation", "test") if name in parts}
+
+
+def _enough(settings: Settings, held: float) -> int | None:
+    """How many rows of a stream `max_steps` steps take, the share held out included; None without `max_steps`."""
+    steps = int(settings.training.get("max_steps") or -1)
+    if steps <= 0:
+        return None
+    batch = int(settings.training.get("per_device_train_batch_size") or 8)
+    batch *= int(settings.training.get("gradient_accumulation_steps") or 1) * int(os.environ.get("WORLD_SIZE") or 1)
+    return math.ceil(steps * batch / (1 - held))
+
+
+def _training_split(named: Mapping[str, Dataset]) -> str:
+    if len(named) == 1:
+        return next(iter(named))
+    found = next((name for name in _NAMES["train"] if name in named), None)
+    if found is None:
+        raise ConfigError("train", sorted(named), "a split called 'train' among the splits, or one split alone")
+    return found
+
+
+def _split(value: Any, name: str, named: Mapping[str, Dataset], task: Task, settings: Settings) -> Dataset:
+    if isinstance(value, str) and value in named:
+        return named[value]
+    if isinstance(value, str) and len(named) > 1 and not Path(value).exists():
+        raise ConfigError(name, value, f"a split ({', '.join(named)}), a path, a fraction, or data")
+    found = read(value, name=name, names=task.roles, limit=settings.limit, cache=settings.cache)
+    assert isinstance(found, Dataset)
+    return found
+
+
+def _adopted(
+    task: Task, train: Examples, chosen: str, named: Mapping[str, Dataset], given: Mapping[str, Any], note: Note
+) -> dict[str, Dataset]:
+    """The named splits that are used though nobody asked for them, by part."""
+    taken = {chosen, *(value for value in given.values() if isinstance(value, str))}
+    found: dict[str, Dataset] = {}
+    for name, value in given.items():
+        split = next((known for known in _NAMES[name] if known in named and known not in taken), None)
+        if value is None and split is not None:
+            taken.add(split)
+            if _has_gold(named[split], train.columns.get(gold_role(task.roles, task.optional) or "")):
+                found[name] = named[split]
+            else:
+                note(f"split {split!r} has no labels: it is not used")
+    unused = [name for name in named if name not in taken]
+    if unused:
+        note(f"splits that are not used: {', '.join(unused)}")
+    return found
+
+
+def _has_gold(dataset: Dataset, column: str | None) -> bool:
+    """Whether any row has something to be scored against in its gold column (None: a row is its own gold)."""
+    if not column:
+        return len(dataset) > 0
+    return column in dataset.columns and any(not is_blank(row[column]) for _, row in dataset)
+
+
+def _examples(task: Task, dataset: Dataset, train: Examples, reading: Reading, note: Note) -> Examples:
+    """The rows of another part than training, read as those were."""
+    columns = again(train.columns, dataset.columns, roles=task.roles, optional=task.optional)
+    found = task.examples(dataset, replace(reading, labels=train.labels, columns=columns))
+    if found.columns != train.columns:
+        note(f"columns of {dataset.name}: {_listed(found.columns)}")
+    return found
+
+
+def _found(dataset: Dataset, examples: Examples, *, is_inferred: bool) -> str:
+    """What was found in the training rows: "columns: text=message, label=verdict; single labels, 2 classes"."""
+    unused = [column for column in dataset.columns if column not in examples.columns.values()]
+    left = f" (not used: {', '.join(unused)})" if unused and is_inferred else ""
+    names = examples.labels.names if examples.labels else ()
+    kind = _KINDS.get(examples.kind, "").format(len(names))
+    return f"columns: {_listed(examples.columns)}{left}" + (f"; {kind}" if kind else "")
+
+
+def _listed(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{role}={column}" for role, column in columns.items())

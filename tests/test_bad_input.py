@@ -17,7 +17,10 @@ import pytest
 
 import tiny
 import tunesmith
+from tunesmith.data.sources import read
 from tunesmith.errors import ArtifactError, ConfigError, DataError, NothingToTrain, RowError, TunesmithError
+from tunesmith.registry import tasks
+from tunesmith.tasks.base import Reading
 
 ROWS = [{"text": text, "label": label} for text, label in [("a good book", "y"), ("the film was bad", "n")] * 4]
 ASKED = {"question": "who?", "context": "Anna wrote the letter", "answers": "Anna"}
@@ -82,8 +85,20 @@ CASES: dict[str, tuple[Callable[[Path], Any], type[TunesmithError], str, dict[st
     "another type than before": (
         lambda _: [*ROWS, {"text": 5, "label": "y"}],
         RowError,
-        r"^train: row 8, column 'text': 5 is an int, but the rows before hold str$",
+        r"^train: row 8, column 'text': is not text: found int 5, expected a string$",
         {},
+    ),
+    "a label of another type than most": (
+        lambda _: [*ROWS, {"text": "fine", "label": 1}],
+        RowError,
+        r"^train: row 8, column 'label': label '1' is not one of the 2 known: n, y$",
+        {},
+    ),
+    "a score that is no number": (
+        lambda _: [{**row, "label": score} for row, score in zip(ROWS, [0.5, 1, "abc", 2], strict=False)],
+        RowError,
+        r"^train: row 2, column 'label': 'abc' is no finite number$",
+        {"label_kind": "regression"},
     ),
     "a number where text is expected": (
         lambda _: [{"text": 5, "label": "y"}, {"text": 6, "label": "n"}],
@@ -203,6 +218,38 @@ def test_rows_that_may_be_dropped_are_counted_with_their_reason(bert: str, tmp_p
     assert audit["left_out"] == {"column 'text' is empty": [8, 10], "no label": [9]}
     assert (audit["rows"], audit["kept"], audit["kept_rows"]) == (11, 8, list(range(8)))
     assert "train: 8 rows; 2 left out: column 'text' is empty; 1 left out: no label" in told
+
+
+@pytest.mark.parametrize("form", ["rows", "columns", "frame"])
+@pytest.mark.parametrize(
+    ("cells", "settings", "left_out"),
+    [
+        ({"text": ["a", 5, "c"], "label": [0, 1, 1]}, {}, {"column 'text' is not text": [1]}),
+        ({"text": ["a", "b", "c"], "label": [0, "x", 1]}, {}, {"column 'label' label 'x' is not one of": [1]}),
+        (
+            {"text": ["a", "b", "c"], "label": [0.5, "abc", float("inf")]},
+            {"label_kind": "regression"},
+            {"column 'label' 'abc' is no finite number": [1], "column 'label' inf is no finite number": [2]},
+        ),
+        (
+            {"text": ["a", "b", "c"], "label": [[1, 0], [0.5, 1], [0, 1]]},
+            {},
+            {"column 'label' it holds [0.5, 1]; only 0 and 1 are expected": [1]},
+        ),
+    ],
+)
+def test_cells_of_another_type_may_be_dropped_and_are_counted(
+    form: str, cells: dict[str, list[Any]], settings: dict[str, Any], left_out: dict[str, list[int]]
+) -> None:
+    import pandas
+
+    rows = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+    source = {"rows": rows, "columns": cells, "frame": pandas.DataFrame(cells, dtype=object)}[form]
+    found = tasks.get("text-classification").examples(read(source), Reading(bad_rows="drop", **settings))
+    told = found.account.left_out
+    assert list(told.values()) == list(left_out.values())
+    assert all(reason.startswith(start) for reason, start in zip(told, left_out, strict=True))
+    assert len(found) == 3 - sum(map(len, left_out.values()))
 
 
 def test_when_every_row_is_dropped_the_reasons_are_told(bert: str) -> None:

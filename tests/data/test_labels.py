@@ -168,7 +168,7 @@ def test_the_kind_can_be_forced() -> None:
     assert infer([0.5, 1.5], kind="single") == Labels("single", ("0.5", "1.5"))
     assert infer(["a", "b"], kind="multi") == Labels("multi", ("a", "b"))
     with pytest.raises(DataError, match="'high' is no finite number"):
-        infer([1, "high"], kind="regression")
+        infer(["high"], kind="regression")
     with pytest.raises(DataError, match="hold lists"):
         infer([["a"]], kind="single")
     with pytest.raises(ConfigError, match="single, multi or regression"):
@@ -190,6 +190,81 @@ def test_a_list_where_one_label_is_expected_is_refused() -> None:
         Labels("single", ("a", "b")).read(["a", "b"])
 
 
+def test_cells_that_are_no_numbers_do_not_hinder_regression_and_are_refused_when_read() -> None:
+    for cells in ([1, "high", 2.5], [0.5, float("inf")]):
+        labels = infer(cells, kind="regression")
+        assert labels == Labels("regression")
+        with pytest.raises(ValueError, match="no finite number"):
+            labels.read(cells[1])
+    assert infer([0.5, float("inf"), 2.0]) == Labels("regression")
+    assert infer([0, 1, float("inf"), 1.0]) == Labels("single", ("0", "1"), by_id=False)
+    with pytest.raises(DataError, match="infinite numbers alone"):
+        infer([float("inf")])
+
+
+@pytest.mark.parametrize(
+    ("cells", "names", "odd", "told"),
+    [
+        ([0, "x", 1], ("0", "1"), "x", "label 'x' is not one of the 2 known: 0, 1"),
+        (["a", 1, "b"], ("a", "b"), 1, "label '1' is not one of the 2 known: a, b"),
+        ([0, 1, True], ("0", "1"), True, "label 'True' is not one of the 2 known: 0, 1"),
+        (["a", ["b"], "b"], ("a", "b"), ["b"], "it holds a list of 1; one label is expected"),
+    ],
+)
+def test_among_cells_of_several_types_those_of_most_give_the_names(
+    cells: list[Any], names: tuple[str, ...], odd: Any, told: str
+) -> None:
+    labels = infer(cells)
+    assert (labels.kind, labels.names) == ("single", names)
+    with pytest.raises(ValueError, match=told):
+        labels.read(odd)
+
+
+def test_a_whole_float_is_an_id_as_a_whole_number_is() -> None:
+    assert Labels("single", ("neg", "pos")).read(1.0) == "pos"
+    assert Labels("multi", ("neg", "pos")).read([1.0]) == ("pos",)
+    with pytest.raises(ValueError, match=r"label id 2 is outside 0 … 1"):
+        Labels("single", ("neg", "pos")).read(2.0)
+    with pytest.raises(ValueError, match=r"label '0\.5' is not one of"):
+        Labels("single", ("neg", "pos")).read(0.5)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["[1, 0, 0]", "[0, 1, 1]", "[0, 0, 0]"],
+        ["[1.0, 0.0, 0.0]", "[0.0, 1.0, 1.0]", "[0.0, 0.0, 0.0]"],
+        ["[1 0 0]", "[0 1 1]", "[0 0 0]"],
+        ["[1. 0. 0.]", "[0. 1. 1.]", "[0. 0. 0.]"],
+    ],
+)
+def test_multi_hot_lists_spelled_out_are_multi_hot(cells: list[str]) -> None:
+    labels = infer(cells, untyped=True, kind="multi")
+    assert labels == Labels("multi", ("0", "1", "2"), hot=True)
+    assert [labels.read(cell) for cell in cells] == [("0",), ("1", "2"), ()]
+
+
+@pytest.mark.parametrize("bad", [[1, 0, 0.5], [1, None, 0], [1, 0], [0, 1, 2]])
+def test_one_bad_list_leaves_the_others_multi_hot_and_is_refused_when_read(bad: list[Any]) -> None:
+    labels = infer([[1, 0, 0], [0, 1, 1], bad])
+    assert labels == Labels("multi", ("0", "1", "2"), hot=True)
+    with pytest.raises(ValueError, match="numbers; one for each of 3|only 0 and 1"):
+        labels.read(bad)
+
+
+def test_a_fraction_in_one_list_of_names_is_refused_when_read() -> None:
+    labels = infer([["a"], ["b", 0.5], ["b"]])
+    assert labels.names == ("a", "b")
+    with pytest.raises(ValueError, match=r"label '0\.5' is not one of"):
+        labels.read(["b", 0.5])
+
+
+def test_lists_that_python_printed_are_lists() -> None:
+    labels = infer(["['world news', 'sports']", "['it, too']"], untyped=True, kind="multi")
+    assert labels.names == ("it, too", "sports", "world news")
+
+
 def test_labels_come_back_from_json() -> None:
-    for labels in (Labels("single", ("b", "a")), Labels("multi", ("0", "1"), hot=True), Labels("regression")):
+    kinds = (Labels("single", ("b", "a")), Labels("multi", ("0", "1"), hot=True), Labels("regression"))
+    for labels in (*kinds, Labels("single", ("b", "a"), by_id=False)):
         assert Labels.from_dict(json.loads(json.dumps(labels.to_dict()))) == labels

@@ -7,6 +7,8 @@ import gzip
 import json
 import lzma
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -219,17 +221,20 @@ def test_columns_of_unequal_length_are_refused() -> None:
         lambda cells: ({"label": cell} for cell in cells),
     ],
 )
-def test_mixed_types_in_a_column_name_the_row(make: Any) -> None:
-    with pytest.raises(RowError) as caught:
-        read(make([1, None, 3, "4", 5]), name="reviews")
-    assert (caught.value.row, caught.value.column) == (3, "label")
-    assert str(caught.value) == "reviews: row 3, column 'label': '4' is a str, but the rows before hold int"
+def test_a_column_of_several_types_keeps_each_cell_as_it_is(make: Any) -> None:
+    cells = [1, None, 3.5, "4", True, [5]]
+    found = read(make(cells)).column("label")
+    assert found == cells
+    assert list(map(type, found)) == list(map(type, cells))
 
 
 def test_what_cannot_be_stored_is_told_with_row_and_column() -> None:
     for bad in (object(), "\ud800", 2**80):
-        with pytest.raises(RowError, match="row 1, column 'x'"):
-            read([{"x": None}, {"x": bad}])
+        for before in ([None], ["a"], ["a", 5]):
+            with pytest.raises(RowError, match=f"row {len(before)}, column 'x'"):
+                read([{"x": cell} for cell in [*before, bad, "b"]])
+    with pytest.raises(RowError, match="datetime.date.* is a date, but the rows before hold str"):
+        read([{"x": "a"}, {"x": date(2020, 1, 1)}])
 
 
 def test_rows_of_different_forms_are_refused() -> None:
@@ -258,8 +263,16 @@ def test_a_type_that_changes_after_many_rows_is_settled_for_all(monkeypatch: pyt
     assert data.column("x") == [None, None, 1.0, 2.0, 0.5]
     assert data.column("y") == [[], [], [1], [], None]
     assert data.column("z") == [None] * 4 + ["a"]
-    with pytest.raises(RowError, match="row 3, column 'x': it is string, but the rows before hold int64"):
-        read([{"x": 1}, {"x": 2}, {"x": None}, {"x": "a"}])
+    for cells in (
+        [1, 2, None, "a"],
+        ["a", "b", 1.5, 2],
+        [[1], [2], ["a"], []],
+        [["a"], "b", [1], "c"],
+        [True, 1, 2, 3],
+    ):
+        assert read([{"x": cell} for cell in cells]).column("x") == cells
+    with pytest.raises(RowError, match=r"row 3, column 'x': it is date32\[day\], but the rows before hold int64"):
+        read([{"x": 1}, {"x": 2}, {"x": None}, {"x": date(2020, 1, 1)}])
 
 
 def test_nested_cells_come_back_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,6 +384,22 @@ def test_a_source_that_fails_while_read_is_told_as_such() -> None:
         read(broken(), name="reviews")
 
 
+def test_decimals_are_floats_in_every_form() -> None:
+    numbers = [Decimal("1.0"), Decimal("2.5"), None]
+    column = pa.array(numbers)
+    nested = pa.array([[Decimal("1.5")], [], None])
+    for source in (
+        [{"x": number} for number in numbers],
+        pa.table({"x": column}),
+        datasets.Dataset(pa.table({"x": column})),
+        pl.DataFrame({"x": column}),
+    ):
+        found = read(source).column("x")
+        assert found == [1.0, 2.5, None]
+        assert type(found[0]) is float
+    assert type(read(datasets.Dataset(pa.table({"x": nested}))).column("x")[0][0]) is float
+
+
 @pytest.mark.parametrize("cache", [True, False])
 def test_a_large_source_goes_to_a_file_and_is_mapped(
     cache: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -399,5 +428,5 @@ def test_a_bad_row_of_a_large_source_leaves_no_file(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tunesmith.data.tables.SPILL", 1)
     monkeypatch.setattr("tunesmith.data.rows.CHUNK", 2)
     with pytest.raises(RowError, match="row 4, column 'x'"):
-        read({"x": cell} for cell in (1, 2, 3, 4, "5"))
+        read({"x": cell} for cell in (1, 2, 3, 4, object()))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import DataError, RowError
-from .rows import JSON
+from .rows import JSON, plain
 
 Row = dict[str, Any]
 _BATCH = 1_000  # rows turned into Python objects at a time
@@ -21,7 +20,8 @@ _BATCH = 1_000  # rows turned into Python objects at a time
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A finite table. Cells are plain Python values: NaN is None, a class id of a `ClassLabel` column its name.
+    """A finite table. Cells are plain Python values: NaN is None, a decimal a float, a class id of a `ClassLabel`
+    column its name.
 
     table: a `datasets.Dataset`, memory-mapped when it came from a large source. declared: class names, in id order,
     of each `ClassLabel` column. untyped: every cell is text, numbers are spelled out. ids: each row's place in the
@@ -100,11 +100,11 @@ class Dataset:
             values = array.to_pylist()
             names = self.declared.get(name)
             if array.type == JSON:
-                values = [None if value is None else json.loads(value["__json__"]) for value in values]
+                values = [None if value is None else plain(json.loads(value["__json__"])) for value in values]
             elif names is not None and _holds(array.type, pa.types.is_integer):
                 values = [self._named(value, names, row, name) for row, value in zip(ids, values, strict=True)]
-            elif _holds(array.type, pa.types.is_floating):
-                values = [without_nan(value) for value in values]
+            elif _holds(array.type, lambda kind: pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+                values = [plain(value) for value in values]
             cells[name] = values
         return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
@@ -128,17 +128,6 @@ def class_name(value: Any, names: Sequence[str]) -> Any:
     if not isinstance(value, int) or not 0 <= value < len(names):
         raise ValueError(f"class id {value!r} is outside 0 … {len(names) - 1}, the ids of {', '.join(names[:12])}")
     return names[value]
-
-
-def without_nan(value: Any) -> Any:
-    """The value, with NaN as None at any depth."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else value
-    if isinstance(value, list):
-        return [without_nan(part) for part in value]
-    if isinstance(value, dict):
-        return {key: without_nan(part) for key, part in value.items()}
-    return value
 
 
 def _holds(kind: pa.DataType, test: Callable[[pa.DataType], bool]) -> bool:

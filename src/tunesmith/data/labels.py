@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import math
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
 from ..errors import ConfigError, DataError, nearest
+from .cells import NO_VALUE, NUMBER, canonical, number, opened, split, whole
 
 Kind = Literal["single", "multi", "regression"]
 Label = str | tuple[str, ...] | float | None
 KINDS = ("single", "multi", "regression")
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_NO_VALUE = {"", "na", "n/a", "nan", "null", "none"}  # read as missing where numbers are expected, never among names
 
 
 @dataclass(frozen=True)
 class Labels:
     """What the model's outputs stand for.
 
-    names: in label id order; empty for regression. hot: a cell is one 0 or 1 per name, not a list of names.
+    names: in label id order; empty for regression. hot: a cell is one 0 or 1 per name, not a list of names. by_id: a
+    whole number may be a label id; not where the training cells were names and numbers, which says too little.
     Names are strings: 5 and 5.0 are "5", True is "True"; blanks around a name do not count.
     """
 
     kind: Kind
     names: tuple[str, ...] = ()
     hot: bool = False
+    by_id: bool = True
 
     def __len__(self) -> int:
         """The number of model outputs: one for regression."""
@@ -41,12 +41,12 @@ class Labels:
 
     @cached_property
     def _numbered(self) -> bool:
-        return any(_NUMBER.fullmatch(name) for name in self.names)
+        return any(NUMBER.fullmatch(name) for name in self.names)
 
     def read(self, value: Any) -> Label:
         """The label a cell stands for, or None where the cell is missing (None, NaN, blank text).
 
-        A whole number (not text) among names none of which is a number is a label id.
+        A whole number (not text; 1.0 too) among names none of which is a number is a label id.
 
         Raises:
             ValueError: the reason alone; the caller adds row and column.
@@ -54,7 +54,7 @@ class Labels:
         if is_missing(value):
             return None
         if self.kind == "regression":
-            return _number(value)
+            return number(value)
         if self.kind == "single":
             if isinstance(value, (list, tuple, dict)):
                 raise ValueError(f"it holds {_kind_of(value)}; one label is expected")
@@ -71,22 +71,26 @@ class Labels:
         return [float(name in chosen) for name in self.names]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "names": list(self.names), "hot": self.hot}
+        told = {"kind": self.kind, "names": list(self.names), "hot": self.hot}
+        return told if self.by_id else {**told, "by_id": False}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Labels:
-        return cls(values["kind"], tuple(values.get("names", ())), bool(values.get("hot", False)))
+        return cls(
+            values["kind"], tuple(values.get("names", ())), bool(values.get("hot", False)), values.get("by_id", True)
+        )
 
     def _name(self, value: Any) -> str:
         name = name_of(value)
         if name in self.ids:
             return name
-        if isinstance(value, str) and (plain := _canonical(name)) in self.ids:
+        if isinstance(value, str) and (plain := canonical(name)) in self.ids:
             return plain
-        if isinstance(value, int) and not isinstance(value, bool) and not self._numbered:
-            if 0 <= value < len(self.names):
-                return self.names[value]
-            raise ValueError(f"label id {value} is outside 0 … {len(self.names) - 1} ({_listed(self.names)})")
+        place = whole(value)
+        if place is not None and self.by_id and not self._numbered:
+            if 0 <= place < len(self.names):
+                return self.names[place]
+            raise ValueError(f"label id {place} is outside 0 … {len(self.names) - 1} ({_listed(self.names)})")
         close = nearest(name, self.names)
         hint = f"; did you mean {close!r}?" if close else ""
         raise ValueError(f"label {name!r} is not one of the {len(self.names)} known: {_listed(self.names)}{hint}")
@@ -116,9 +120,8 @@ def is_missing(value: Any) -> bool:
 
 def name_of(value: Any) -> str:
     """A label's name: 5 -> "5", 5.0 -> "5", True -> "True", " spam " -> "spam"."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+    place = whole(value)
+    return str(value).strip() if place is None else str(place)
 
 
 def infer(
@@ -126,36 +129,60 @@ def infer(
 ) -> Labels:
     """The labels that the training cells stand for; missing cells are passed over.
 
-    Numbers with a fraction anywhere are regression; lists are multi-label (equal lists of 0 and 1: multi-hot); all
-    else is one class a row. Names are sorted, numbers by size; `declared` names keep their order, unseen ones too.
+    Numbers with a fraction anywhere are regression; lists are multi-label (lists of 0 and 1, one per label:
+    multi-hot); all else is one class a row. Names are sorted, numbers by size; `declared` names keep their order,
+    unseen ones too. Cells that cannot be labels beside the others (a number among names, a fraction in a list) are
+    passed over: `read` tells of them by row.
     untyped: cells are text, so numbers are recognised by their spelling. kind: forces the kind; text is then split
-    into labels at '|', ';' or ',' where some cell holds one, at blanks otherwise.
+    into labels at '|', ';' or ',' where some cell holds one, at blanks otherwise, and "[0, 1]" read as a list.
 
     Raises:
-        DataError: no label at all, a single class, or cells that do not fit the kind.
+        DataError: no label at all, a single class, or no cell that fits the kind.
     """
     if kind is not None and kind not in KINDS:
         raise ConfigError("kind", kind, "single, multi or regression")
     cells = [value for value in values if not is_missing(value)]
     if not cells:
         raise DataError("no row has a label: every cell of the label column is empty.")
-    lists = sum(isinstance(cell, (list, tuple)) for cell in cells)
-    if kind == "regression" or (kind is None and not lists and not declared and _has_fraction(cells, untyped)):
+    if kind == "regression":
         return _regression(cells)
-    if kind == "multi" or (kind is None and lists):
+    if kind == "multi":
         return _multi(cells, declared)
-    if lists:
-        raise DataError(f"{lists} label cells hold lists, but kind is 'single': one label a row is expected.")
-    return _single(cells, declared, untyped)
+    if kind == "single" and all(isinstance(cell, (list, tuple)) for cell in cells):
+        raise DataError(f"{len(cells)} label cells hold lists, but kind is 'single': one label a row is expected.")
+    alike = _alike(cells, lists=kind is None)
+    if isinstance(alike[0], (list, tuple)):
+        return _multi(alike, declared)
+    if kind is None and not declared and _has_fraction(alike, untyped):
+        return Labels("regression")
+    return replace(_single(alike, declared, untyped), by_id=len(alike) == len(cells) or bool(declared))
+
+
+def _alike(cells: Sequence[Any], *, lists: bool) -> list[Any]:
+    """The cells of the form that most have: text, number, true or false, list (where asked for)."""
+    found: dict[str, list[Any]] = {}
+    for cell in cells:
+        if isinstance(cell, (list, tuple)) and lists:
+            found.setdefault("list", []).append(cell)
+        elif isinstance(cell, (str, bool)):
+            found.setdefault(type(cell).__name__, []).append(cell)
+        elif not isinstance(cell, (list, tuple)) and not (isinstance(cell, float) and math.isinf(cell)):
+            found.setdefault("other", []).append(cell)
+    if not found:
+        raise DataError("no row has a label: the label column holds infinite numbers alone.")
+    return max(found.values(), key=len)
 
 
 def _regression(cells: Sequence[Any]) -> Labels:
+    problem: ValueError | None = None
     for cell in cells:
         try:
-            _number(cell)
+            number(cell)
         except ValueError as error:
-            raise DataError(f"a label is no number, but kind is 'regression': {error}.") from error
-    return Labels("regression")
+            problem = error
+        else:
+            return Labels("regression")
+    raise DataError(f"a label column of numbers is expected, but none can be read: {problem}.") from problem
 
 
 def _single(cells: Sequence[Any], declared: Sequence[str] | None, untyped: bool) -> Labels:
@@ -163,8 +190,8 @@ def _single(cells: Sequence[Any], declared: Sequence[str] | None, untyped: bool)
         names = tuple(map(str, declared))
     else:
         found = {name_of(cell) for cell in cells}
-        if untyped and all(_NUMBER.fullmatch(name) for name in found):
-            found = set(map(_canonical, found))
+        if untyped and all(NUMBER.fullmatch(name) for name in found):
+            found = set(map(canonical, found))
         names = _in_order(found)
     if len(names) < 2:
         raise DataError(
@@ -175,76 +202,70 @@ def _single(cells: Sequence[Any], declared: Sequence[str] | None, untyped: bool)
 
 
 def _multi(cells: Sequence[Any], declared: Sequence[str] | None) -> Labels:
-    hot = _is_hot(cells, len(declared) if declared else None)
+    listed = [opened(cell) if isinstance(cell, str) else cell for cell in cells]
+    sound = [cell for cell in listed if not isinstance(cell, (list, tuple)) or all(map(_can_be_label, cell))]
+    if not sound:
+        bad = next(part for part in listed[0] if not _can_be_label(part))
+        raise DataError(f"a label list holds {bad!r}: lists hold names, ids, or one 0 or 1 per label.")
+    width = _hot_width(sound, len(declared) if declared else None)
     if declared:
-        return Labels("multi", tuple(map(str, declared)), hot)
-    if hot:
-        return Labels("multi", tuple(str(place) for place in range(len(cells[0]))), True)
-    mark = next((mark for mark in "|;," if any(mark in cell for cell in cells if isinstance(cell, str))), None)
+        return Labels("multi", tuple(map(str, declared)), width > 0)
+    if width:
+        return Labels("multi", tuple(map(str, range(width))), True)
+    mark = next((mark for mark in "|;," if any(mark in cell for cell in sound if isinstance(cell, str))), None)
     found = set()
-    for cell in cells:
-        parts = _split(cell, mark) if isinstance(cell, str) else cell if isinstance(cell, (list, tuple)) else [cell]
-        for part in parts:
-            if isinstance(part, float) and not part.is_integer():
-                raise DataError(f"a label list holds {part}: lists hold names, ids, or one 0 or 1 per label.")
-            if not is_missing(part):
-                found.add(name_of(part))
+    for cell in sound:
+        parts = split(cell, mark) if isinstance(cell, str) else cell if isinstance(cell, (list, tuple)) else [cell]
+        found |= {name_of(part) for part in parts if _can_be_label(part)}
     if not found:
         raise DataError("no row has a label: every list of the label column is empty.")
     return Labels("multi", _in_order(found))
 
 
-def _is_hot(cells: Sequence[Any], width: int | None) -> bool:
-    """Whether every cell is a list of one length over one (`width`, where given) with only 0 and 1 in it."""
-    if not all(isinstance(cell, (list, tuple)) for cell in cells):
-        return False
-    width = width or len(cells[0])
-    return width > 1 and all(
-        len(cell) == width and all(not isinstance(part, str) and part in (0, 1) for part in cell) for cell in cells
-    )
+def _can_be_label(part: Any) -> bool:
+    return not is_missing(part) and not (isinstance(part, float) and not part.is_integer())
+
+
+def _hot_width(cells: Sequence[Any], width: int | None) -> int:
+    """How many labels there are where a cell is one 0 or 1 for each (`width`, where given); 0 where it holds names.
+
+    Lists of unequal length, or other cells beside them, are names, unless some list holds one number twice, as lists
+    of names do not: then most of the lists tell the length.
+    """
+    hot = [cell for cell in cells if isinstance(cell, (list, tuple)) and all(map(_is_bit, cell))]
+    if 2 * len(hot) <= len(cells):
+        return 0
+    widths = Counter(map(len, hot))
+    width = width or widths.most_common(1)[0][0]
+    if width < 2 or width not in widths:
+        return 0
+    alike = len(widths) == 1 and len(hot) == len(cells)
+    return width if alike or any(len(set(cell)) < len(cell) for cell in hot) else 0
+
+
+def _is_bit(part: Any) -> bool:
+    return not isinstance(part, str) and part in (0, 1)
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:
     found = sorted(names)
-    return tuple(sorted(found, key=float) if all(map(_NUMBER.fullmatch, found)) else found)
+    return tuple(sorted(found, key=float) if all(map(NUMBER.fullmatch, found)) else found)
 
 
 def _has_fraction(cells: Sequence[Any], untyped: bool) -> bool:
     if untyped:
-        numbers = [cell for cell in cells if str(cell).strip().lower() not in _NO_VALUE]
-        if not all(_NUMBER.fullmatch(str(cell).strip()) for cell in numbers):
+        numbers = [cell for cell in cells if str(cell).strip().lower() not in NO_VALUE]
+        if not all(NUMBER.fullmatch(str(cell).strip()) for cell in numbers):
             return False
         return any(not float(cell).is_integer() for cell in numbers)
     return any(isinstance(cell, float) and not cell.is_integer() for cell in cells)
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, str) and value.strip().lower() in _NO_VALUE:
-        return None
-    if isinstance(value, (int, float)) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
-        number = float(value)
-        if math.isfinite(number):
-            return number
-    raise ValueError(f"{value!r} is no finite number")
-
-
-def _canonical(name: str) -> str:
-    """ "1.0" -> "1": how spreadsheets write whole numbers of a column with gaps."""
-    return re.sub(r"(\d)\.0+$", r"\1", name) if _NUMBER.fullmatch(name) else name
-
-
-def _parts(text: str, known: Mapping[str, int]) -> list[str]:
+def _parts(text: str, known: Mapping[str, int]) -> list[Any]:
     if text.strip() in known:
         return [text.strip()]
-    return _split(text, next((mark for mark in "|;," if mark in text), None))
-
-
-def _split(text: str, mark: str | None) -> list[str]:
-    """The labels written in one cell: "3 27", "joy|anger", "['a', 'b']"."""
-    bare = text.strip()
-    if bare[:1] == "[" and bare[-1:] == "]":
-        bare = bare[1:-1]
-    return [part for piece in bare.split(mark) if (part := piece.strip().strip("'\"").strip())]
+    listed = opened(text)
+    return listed if isinstance(listed, list) else split(text, next((mark for mark in "|;," if mark in text), None))
 
 
 def _listed(names: Sequence[str], limit: int = 12) -> str:

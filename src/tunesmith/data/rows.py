@@ -15,7 +15,8 @@ import pyarrow as pa
 from ..errors import DataError, RowError
 
 CHUNK = 10_000  # rows made into one Arrow table
-JSON = pa.struct([("__json__", pa.string())])  # how lists and mappings are kept that Arrow has no one type for
+JSON = pa.struct([("__json__", pa.string())])  # how cells are kept that Arrow has no one type for
+_SCALARS = (str, int, float, bool)  # what `JSON` may hold, beside lists and mappings
 _FOREIGN = (pa.ArrowException, OverflowError, ValueError, TypeError)  # what Arrow raises on a cell it cannot hold
 
 
@@ -112,26 +113,40 @@ def columns_table(columns: Mapping[Any, Any], source: str) -> pa.Table:
 
 
 def column_array(values: Sequence[Any], name: str, start: int, source: str) -> Any:
-    """Plain cells as an Arrow array; lists and mappings that have no one type, such as [0, 5, "PER"], as `JSON`.
+    """Plain cells as an Arrow array; those that have no one type, such as [0, 5, "PER"] or 5 among texts, as `JSON`.
+
+    Whether a cell is what a task needs is the task's to judge, row by row.
 
     Raises:
-        RowError: the first cell that does not go with those before it.
+        RowError: the first cell that cannot be stored.
     """
     try:
         return pa.array(values)
     except _FOREIGN as error:
-        if all(value is None or isinstance(value, (list, dict)) for value in values) and _converts(values, as_json):
+        if _mixes(values):
             return as_json(values)
-        low, high = 0, len(values)  # values[:low] convert, values[:high] do not
+        low, high = 0, len(values)  # values[:low] can be stored, values[:high] cannot
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if _converts(values[:middle]) else (low, middle)
+            head = values[:middle]
+            low, high = (middle, high) if _converts(head) or _mixes(head) else (low, middle)
         raise RowError(start + low, name, _misfit(values, low), source=source) from error
 
 
 def as_json(values: Iterable[Any]) -> Any:
     """Plain cells as an Arrow array of type `JSON`."""
     return pa.array([None if value is None else {"__json__": json.dumps(value)} for value in values], JSON)
+
+
+def _mixes(values: Sequence[Any]) -> bool:
+    """Whether the cells of each type could be stored by themselves, so that together they can as `JSON`."""
+    by_type: dict[type, list[Any]] = {}
+    for value in values:
+        by_type.setdefault(type(value), []).append(value)
+    by_type.pop(type(None), None)
+    return set(by_type) <= {*_SCALARS, list, dict} and all(
+        _converts(cells, as_json if kind in (list, dict) else pa.array) for kind, cells in by_type.items()
+    )
 
 
 def _converts(values: Sequence[Any], make: Callable[[Sequence[Any]], Any] = pa.array) -> bool:
@@ -145,12 +160,12 @@ def _converts(values: Sequence[Any], make: Callable[[Sequence[Any]], Any] = pa.a
 def _misfit(values: Sequence[Any], place: int) -> str:
     cell = repr(values[place])
     shown = cell if len(cell) <= 60 else cell[:59] + "…"
-    kinds = dict.fromkeys(type(value).__name__ for value in values[:place] if value is not None)
-    kind = type(values[place]).__name__
-    if kinds and kind not in kinds:
-        kind = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-        return f"{shown} is {kind}, but the rows before hold {' and '.join(kinds)}"
-    return f"{shown} cannot be stored: text, numbers, true or false, lists and mappings of one form can"
+    before = dict.fromkeys(type(value) for value in values[:place] if value is not None)
+    kind = type(values[place])
+    if before and kind not in (*before, *_SCALARS):
+        named = f"an {kind.__name__}" if kind.__name__[0] in "aeiou" else f"a {kind.__name__}"
+        return f"{shown} is {named}, but the rows before hold {' and '.join(each.__name__ for each in before)}"
+    return f"{shown} cannot be stored: text, numbers of 64 bits, true or false, lists and mappings can"
 
 
 def _guarded(rows: Iterable[Any], source: str) -> Iterator[Any]:

@@ -26,7 +26,7 @@ def gather(tables: Iterable[pa.Table], *, source: str, limit: int | None = None,
     cache: whether a large source may go to the cache; if not, it goes to a temporary folder that ends with the process.
 
     Raises:
-        RowError: a column changes its type beyond what numbers allow.
+        RowError: a column changes its type to or from one that JSON cannot hold, such as a date.
     """
     from datasets import Dataset
 
@@ -92,10 +92,24 @@ def _unified(schema: pa.Schema, table: pa.Table, start: int, source: str) -> pa.
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    if JSON in (one, other) and all(pa.types.is_nested(kind) or pa.types.is_null(kind) for kind in (one, other)):
+    both_spell = _spells(one) and _spells(other)
+    if JSON in (one, other) and both_spell:
         return JSON
-    pair = [pa.schema([("", one)]), pa.schema([("", other)])]
-    return pa.unify_schemas(pair, promote_options="permissive").types[0]
+    try:
+        pair = [pa.schema([("", one)]), pa.schema([("", other)])]
+        return pa.unify_schemas(pair, promote_options="permissive").types[0]
+    except pa.ArrowException:
+        if both_spell:
+            return JSON
+        raise
+
+
+def _spells(kind: pa.DataType) -> bool:
+    """Whether JSON can hold what is of this type."""
+    known = (pa.types.is_null, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_string)
+    if any(test(kind) for test in (*known, pa.types.is_large_string)):
+        return True
+    return pa.types.is_nested(kind) and all(_spells(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def _spilled(tables: Iterator[pa.Table], source: str, cache: bool) -> Path:

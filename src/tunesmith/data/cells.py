@@ -1,0 +1,70 @@
+"""What single cells say, spelled out as files of plain cells have them or not: numbers, lists, mappings."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from typing import Any
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NO_VALUE = {"", "na", "n/a", "nan", "null", "none"}  # read as missing where numbers are expected, never among names
+
+
+def spelled(text: str) -> list[Any] | dict[Any, Any] | None:
+    """The list or mapping in a text: JSON, what Python prints ("['a', 'b']"), or numpy ("[1 0 1]"); None for others."""
+    bare = text.strip()
+    if bare[:1] + bare[-1:] not in ("[]", "{}"):
+        return None
+    parts = bare[1:-1].split()
+    if bare[0] == "[" and parts and all(map(NUMBER.fullmatch, parts)):
+        return [int(part) if part.lstrip("+-").isdecimal() else float(part) for part in parts]
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(bare)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return value if isinstance(value, (list, dict)) else None
+    return None
+
+
+def opened(text: str) -> str | list[Any]:
+    """The list that a text spells, or else the text."""
+    found = spelled(text)
+    return found if isinstance(found, list) else text
+
+
+def split(text: str, mark: str | None) -> list[str]:
+    """The labels written in one cell: "3 27", "joy|anger", "[a, b]"."""
+    bare = text.strip()
+    if bare[:1] == "[" and bare[-1:] == "]":
+        bare = bare[1:-1]
+    return [part for piece in bare.split(mark) if (part := piece.strip().strip("'\"").strip())]
+
+
+def number(value: Any) -> float | None:
+    """The number a cell is or spells; None where it spells that there is none.
+
+    Raises:
+        ValueError: it is neither, or not finite.
+    """
+    if isinstance(value, str) and value.strip().lower() in NO_VALUE:
+        return None
+    if isinstance(value, (int, float)) or (isinstance(value, str) and NUMBER.fullmatch(value.strip())):
+        found = float(value)
+        if math.isfinite(found):
+            return found
+    raise ValueError(f"{value!r} is no finite number")
+
+
+def canonical(name: str) -> str:
+    """ "1.0" -> "1": how spreadsheets write whole numbers of a column with gaps."""
+    return re.sub(r"(\d)\.0+$", r"\1", name) if NUMBER.fullmatch(name) else name
+
+
+def whole(value: Any) -> int | None:
+    """The whole number that a cell is; frames have floats for them in a column with gaps. True is none."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

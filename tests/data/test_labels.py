@@ -248,7 +248,7 @@ def test_multi_hot_lists_spelled_out_are_multi_hot(cells: list[str]) -> None:
 def test_one_bad_list_leaves_the_others_multi_hot_and_is_refused_when_read(bad: list[Any]) -> None:
     labels = infer([[1, 0, 0], [0, 1, 1], bad])
     assert labels == Labels("multi", ("0", "1", "2"), hot=True)
-    with pytest.raises(ValueError, match="numbers; one for each of 3|only 0 and 1"):
+    with pytest.raises(ValueError, match=r"numbers; one for each of 3|only 0 and 1"):
         labels.read(bad)
 
 

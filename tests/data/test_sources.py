@@ -233,7 +233,7 @@ def test_what_cannot_be_stored_is_told_with_row_and_column() -> None:
         for before in ([None], ["a"], ["a", 5]):
             with pytest.raises(RowError, match=f"row {len(before)}, column 'x'"):
                 read([{"x": cell} for cell in [*before, bad, "b"]])
-    with pytest.raises(RowError, match="datetime.date.* is a date, but the rows before hold str"):
+    with pytest.raises(RowError, match=r"datetime.date.* is a date, but the rows before hold str"):
         read([{"x": "a"}, {"x": date(2020, 1, 1)}])
 
 

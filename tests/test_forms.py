@@ -260,7 +260,7 @@ def test_an_endless_stream_trains_for_max_steps(bert: str, monkeypatch: pytest.M
     run = tunesmith.train(
         endless(taken), base=bert, max_steps=5, per_device_train_batch_size=4, seed=0, disable_tqdm=True
     )
-    assert len(taken) == 5 * 4
+    assert len(taken) == 5 * 4 + 1  # one more, to tell whether the stream goes on
     assert run.framework_model.history[-1]["step"] == 5
 
 

@@ -110,6 +110,20 @@ def test_tsv_quotes_are_quoting_only_where_the_whole_file_is_sound_so(tmp_path: 
     assert "line 3: 1 cells where 2" in error_of(tmp_path / "c.tsv", "text\tlabel\na\t1\nb\n")
 
 
+def test_tsv_quotes_that_would_join_rows_are_plain_characters(tmp_path: Path) -> None:
+    text = 'text\tlabel\n"I like it\t1\nfoo\t0\nbar said so"\t1\nlast\t0\n'
+    assert [row["text"] for row in rows_of(tmp_path / "a.tsv", text)] == ['"I like it', "foo", 'bar said so"', "last"]
+    assert rows_of(tmp_path / "b.tsv", 'text\tlabel\n"two\nlines"\t1\n"a ""b"""\t0\n') == [
+        {"text": "two\nlines", "label": "1"},
+        {"text": 'a "b"', "label": "0"},
+    ]
+
+
+def test_a_ragged_line_of_a_quoted_tsv_is_the_one_that_is_told(tmp_path: Path) -> None:
+    message = error_of(tmp_path / "a.tsv", 'text\tlabel\n"two\nlines"\t1\nfine\t0\nragged\n')
+    assert message.startswith(f"{tmp_path / 'a.tsv'}, line 5: 1 cells where 2 are expected (text, label).")
+
+
 def test_a_text_file_is_one_row_a_line_and_blank_lines_are_none(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "a.txt", "one\r\n\n  two \n \nthree\u2028still three")
     assert [row["text"] for row in rows] == ["one", "  two ", "three\u2028still three"]
@@ -129,6 +143,13 @@ def test_json_faults_are_told_with_their_line(tmp_path: Path) -> None:
 def test_json_lines_under_the_name_of_json_are_read(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "a.json", '{"a": 1}\n{"a": 2}\n') == [{"a": 1}, {"a": 2}]
     assert rows_of(tmp_path / "b.json", '{"version": 1, "data": [{"a": 1}]}') == [{"a": 1}]
+
+
+def test_a_json_column_called_data_is_a_column(tmp_path: Path) -> None:
+    rows = [{"data": "a", "label": 1}, {"data": "b", "label": 0}]
+    assert rows_of(tmp_path / "a.json", '{"data": ["a", "b"], "label": [1, 0]}') == rows
+    assert rows_of(tmp_path / "b.json", '{"schema": {}, "data": [{"a": 1}]}') == [{"a": 1}]
+    assert rows_of(tmp_path / "c.json", '{"data": ["a", "b"]}') == [{"text": "a"}, {"text": "b"}]
 
 
 def test_the_squad_form_is_one_row_a_question(tmp_path: Path) -> None:

@@ -317,8 +317,13 @@ def test_a_class_id_without_a_name_is_told_with_its_row() -> None:
 
 def test_splits_are_named_chosen_and_given() -> None:
     both = datasets.DatasetDict(train=datasets.Dataset.from_list(ROWS), test=datasets.Dataset.from_list(ROWS[:1]))
-    with pytest.raises(DataError, match="the splits train, test: say which with split="):
+    with pytest.raises(
+        DataError, match=r"train: the source has the splits train, test: pass one of them, as data\['te"
+    ):
         read(both)
+    with pytest.raises(DataError, match="validation: the source has the splits train, test: pass one"):
+        read(both, name="validation")
+    assert len(read(both, name="test")) == 1
     assert len(read(both, split="test")) == 1
     with pytest.raises(DataError, match=r"no split 'dev'. Splits: train, test"):
         read(both, split="dev")
@@ -362,6 +367,23 @@ def test_a_hub_id_that_cannot_be_had_says_what_was_tried() -> None:
         assert caught.value.__cause__ is not None
     with pytest.raises(DataError, match="there is no file 'great phone'"):
         read("great phone")
+
+
+def test_a_lazy_frame_that_cannot_be_read_is_told() -> None:
+    with pytest.raises(DataError, match=r"reviews: the lazy frame cannot be read: .*missing\.csv"):
+        read(pl.scan_csv("missing.csv"), name="reviews")
+
+
+def test_a_long_stream_that_ends_is_whole_where_fewer_rows_are_enough(caplog: pytest.LogCaptureFixture) -> None:
+    rows = ({"n": n} for n in range(25_000))
+    assert len(read_splits(rows, enough=80, cache=False)["train"]) == 25_000
+    assert caplog.text == ""
+
+
+def test_a_stream_that_is_cut_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("tunesmith.data.sources.AHEAD", 10)
+    assert len(read_splits(({"n": n} for n in range(100)), enough=20)["train"]) == 20
+    assert "train: the stream was cut after 20 rows, which are enough for max_steps" in caplog.text
 
 
 def test_a_stream_that_ends_is_a_data_set_like_any_other() -> None:

@@ -58,7 +58,10 @@ def _csv(path: Path, _: Names) -> Opened:
 
 
 def _tsv(path: Path, _: Names) -> Opened:
-    """Quotes are quoting where the whole file is sound that way, plain characters where it is not."""
+    """Quotes are quoting where the whole file is sound that way, plain characters where it is not.
+
+    A file that is sound either way, but with tabs or line ends within quotes, has plain ones: else rows would be lost.
+    """
     return Opened(_tsv_tables(path), untyped=True)
 
 
@@ -67,11 +70,26 @@ def _tsv_tables(path: Path) -> Iterator[pa.Table]:
         pass
     quoting = csv.QUOTE_MINIMAL
     try:
-        for _ in _separated(path, delimiter="\t", quoting=quoting):
-            pass
+        joins = any(map(_has_marks, _separated(path, delimiter="\t", quoting=quoting)))
     except DataError:
+        joins = True
+    if joins and _is_sound(_separated(path, delimiter="\t", quoting=csv.QUOTE_NONE)):
         quoting = csv.QUOTE_NONE
     yield from _separated(path, delimiter="\t", quoting=quoting)
+
+
+def _has_marks(table: pa.Table) -> bool:
+    """Whether a cell holds a tab or a line end."""
+    return any("\t" in cell or "\n" in cell for column in table.columns for cell in column.to_pylist() if cell)
+
+
+def _is_sound(tables: Iterable[pa.Table]) -> bool:
+    try:
+        for _ in tables:
+            pass
+    except DataError:
+        return False
+    return True
 
 
 def _delimiter(header: str) -> str:

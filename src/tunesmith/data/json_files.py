@@ -40,7 +40,7 @@ def json_file(path: Path, names: Sequence[str] | None) -> Iterator[pa.Table]:
             return
         where = f"line {error.lineno}, column {error.colno}"
         raise DataError(f"{path}, {where}: not JSON ({error.msg}).") from error
-    if isinstance(value, dict) and isinstance(value.get("data"), list):
+    if isinstance(value, dict) and _wraps(value):
         value = value["data"]
     if isinstance(value, list) and value and all(isinstance(part, dict) and "paragraphs" in part for part in value):
         value = _squad(value, path)
@@ -50,6 +50,14 @@ def json_file(path: Path, names: Sequence[str] | None) -> Iterator[pa.Table]:
         yield from tables(named_rows(value, names, str(path)), str(path))
     else:
         raise DataError(f"{path}: it holds one {type(value).__name__}; rows, columns or the SQuAD form are expected.")
+
+
+def _wraps(value: Mapping[str, Any]) -> bool:
+    """Whether the rows stand under 'data', which is else the name of a column."""
+    rows = value.get("data")
+    return isinstance(rows, list) and (
+        set(value) <= {"data", "version"} or all(isinstance(row, Mapping) for row in rows)
+    )
 
 
 def _is_json(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,7 +17,9 @@ from .places import Paths, is_a, located, splits_in
 from .rows import column_array, columns_table, named_rows, plain, tables
 from .tables import gather, settled
 
-AHEAD = 10_000  # rows taken of a stream at least, where it has them
+log = logging.getLogger(__name__)
+
+AHEAD = 1_000_000  # rows taken of a stream at least, where it has them: only beyond is it taken to have no end
 ENDLESS = 20_000_000  # rows of a stream read to its end before the user is asked how many it shall be
 
 
@@ -44,7 +47,8 @@ def read(
 
     source: a path, a glob (sorted), a list of paths; a pandas or polars frame, an Arrow table; a `datasets` object;
         a list or generator of mappings, tuples or strings (column "text"); a mapping of columns; a hub data set id.
-    split: which one, of a source that has several. limit: the first rows only.
+    split: which one, of a source that has several; None takes the one called `name`, where it is not the training
+        data that is read. limit: the first rows only.
     names: the columns of rows that are tuples; for narrower rows see `rows.named_rows`.
     cache: whether large sources may be kept in the cache, as an Arrow file; else the file goes when the process ends.
 
@@ -61,8 +65,11 @@ def read(
         if split is not None and not is_a(found, "datasets", "Dataset", "IterableDataset"):
             raise DataError(f"{name}: split {split!r} is asked for, but the source has no named splits.")
         return _table(found, asked)
+    if split is None and name in parts and name != "train":
+        split = name
     if split is None and len(parts) > 1:
-        raise DataError(f"{name}: the source has the splits {', '.join(parts)}: say which with split=….")
+        last = list(parts)[-1]
+        raise DataError(f"{name}: the source has the splits {', '.join(parts)}: pass one of them, as data[{last!r}].")
     chosen = split if split is not None else next(iter(parts), "")
     if chosen not in parts:
         raise DataError(f"{name}: no split {chosen!r}. Splits: {', '.join(parts) or 'none'}.")
@@ -137,8 +144,12 @@ def _hf_stream(source: Any, asked: _Asked) -> Dataset:
 
 
 def _frame(source: Any, asked: _Asked) -> Dataset:
-    found = source.collect() if is_a(source, "polars", "LazyFrame") else source
-    found = found.head(asked.limit) if asked.limit is not None else found
+    found = source.head(asked.limit) if asked.limit is not None else source
+    if is_a(source, "polars", "LazyFrame"):
+        try:
+            found = found.collect()
+        except Exception as error:  # whatever the frame's own plan meets: a missing file, a column, a value
+            raise DataError(f"{asked.name}: the lazy frame cannot be read: {error}") from error
     labels = [str(label) for label in found.columns]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
@@ -184,7 +195,11 @@ def _bounded(rows: Iterator[Any], asked: _Asked) -> Iterator[Any]:
     if asked.limit is not None:
         yield from islice(rows, asked.limit)
     elif asked.enough is not None:
-        yield from islice(rows, max(asked.enough, AHEAD))
+        most = max(asked.enough, AHEAD)
+        yield from islice(rows, most)
+        if next(rows, None) is not None:
+            told = "%s: the stream was cut after %s rows, which are enough for max_steps: what follows is not read"
+            log.warning(told, asked.name, f"{most:,}")
     else:
         yield from islice(rows, ENDLESS)
         if next(rows, None) is not None:

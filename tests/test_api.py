@@ -66,7 +66,7 @@ def test_predictions_of_the_held_out_rows_are_kept_with_their_gold(trained: tupl
 
     _, out = trained
     rows = pq.read_table(out / "predictions.parquet").to_pylist()
-    assert {row["gold"] for row in rows} == {"up", "down"}
+    assert {(row["gold"], row["split"]) for row in rows} == {("up", "test"), ("down", "test")}
     assert set(json.loads(rows[0]["prediction"])) == {"label", "score", "scores"}
 
 
@@ -135,9 +135,31 @@ def test_fractions_that_leave_nothing_are_refused(base: str) -> None:
         tunesmith.train(ROWS, base=base, validation=0.5, test=0.5)
 
 
-def test_three_parts_are_disjoint_and_whole(base: str) -> None:
-    run = tunesmith.train(ROWS * 3, base=base, validation=0.25, test=0.25, num_train_epochs=1, disable_tqdm=True)
+def test_three_parts_are_disjoint_and_whole(base: str, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    rows = ROWS * 3
+    parts: dict[str, Any] = {"validation": 0.25, "test": 0.25}
+    run = tunesmith.train(rows, base=base, **parts, output_dir=tmp_path, num_train_epochs=1, disable_tqdm=True)
     assert set(run.metrics) == {"validation", "test"}
+    ids = {name: part["rows"] for name, part in json.loads((tmp_path / "run.lock").read_text())["data"].items()}
+    assert {name: len(part) for name, part in ids.items()} == {"train": 18, "validation": 9, "test": 9}
+    assert sorted(row for part in ids.values() for row in part) == list(range(36))
+    texts = [{rows[row]["text"] for row in part} for part in ids.values()]
+    assert sum(map(len, texts)) == len(set.union(*texts)), "equal texts are on two sides"
+    written = pq.read_table(tmp_path / "predictions.parquet").to_pylist()
+    for name in ("validation", "test"):
+        found = [(int(row["id"]), row["gold"]) for row in written if row["split"] == name]
+        assert found == [(row, rows[row]["label"]) for row in ids[name]]
+
+
+def test_language_tasks_are_scored_by_block_and_write_no_rows(base: str, tmp_path: Path) -> None:
+    lines = [row["text"] for row in ROWS]
+    settings: dict[str, Any] = {"task": "language-modeling", "test": lines, "max_steps": 1, "disable_tqdm": True}
+    for merge in ("concat", None):
+        run = tunesmith.train(lines, base=base, merge=merge, output_dir=tmp_path, **settings)
+        assert run.metrics["test"]["loss"] > 0
+        assert not (tmp_path / "predictions.parquet").exists()
 
 
 def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_an_unknown_keyword_names_the_nearest_and_is_a_type_error_too():
         ("group_by_length", 'use train_sampling_strategy="group_by_length"'),
         ("overwrite_output_dir", "transformers 5 dropped it; use checkpoint=True to resume, or another output_dir"),
         ("tokenizer", "give the pair base=(model, tokenizer)"),
-        ("callbacks", "it is a live object: pass hooks=Hooks(callbacks=…)"),
+        ("callbacks", "it is a live object: in Python, tunesmith.train(callbacks=…) takes it"),
     ],
 )
 def test_a_name_that_was_replaced_says_by_what(name, told):

@@ -35,7 +35,7 @@ def _shown(value: Any, limit: int = 80) -> str:
 
 
 class UnknownName(TunesmithError, ValueError):
-    """A name that is in no table: a task, a framework, a merge mode, a metric."""
+    """A name that is in no table: a task, a framework, a column role, a size to train from scratch, a command."""
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)

@@ -38,7 +38,7 @@ _LOWEST: dict[str, float] = {
 _A = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a string"}
 
 
-_HOOK = "it is a live object: pass hooks=Hooks({}=…)"
+_HOOK = "it is a live object: in Python, tunesmith.train({}=…) takes it"
 # What to say of names that transformers 4 had, and of other names that people try.
 INSTEAD = {
     "evaluation_strategy": "transformers 5 calls it eval_strategy",

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..data.columns import gold_role
 from ..tasks.base import Examples, Prediction
 from ..values import describe
 from . import scoring
@@ -18,7 +19,10 @@ PACKAGES = ("tunesmith", "torch", "transformers", "tokenizers", "datasets", "pef
 
 
 def write(run: Any, splits: Mapping[str, Examples], predictions: Mapping[str, Sequence[Prediction]]) -> None:
-    """metrics.json, audit.json, predictions.parquet and run.lock; nothing where the run has no folder."""
+    """metrics.json, audit.json, predictions.parquet and run.lock; nothing where the run has no folder.
+
+    Language tasks have no predictions.parquet: their rows are joined into blocks, and scored by block.
+    """
     folder = run.folder
     for name, scores in run.metrics.items():
         folder.event("evaluate", split=name, metrics=dict(scores))
@@ -28,9 +32,9 @@ def write(run: Any, splits: Mapping[str, Examples], predictions: Mapping[str, Se
     folder.write_json("audit.json", scoring.account(splits))
     folder.write_json("run.lock", lock(run, splits))
     (folder.path / "predictions.parquet").unlink(missing_ok=True)  # of an earlier run in this folder
-    if predictions:
-        name = "test" if "test" in predictions else "validation"
-        _parquet(folder.path / "predictions.parquet", scoring.rows(splits[name], predictions[name]))
+    if predictions and gold_role(run.task.roles, run.task.optional) is not None:
+        rows = [row for name, found in predictions.items() for row in scoring.rows(name, splits[name], found)]
+        _parquet(folder.path / "predictions.parquet", rows)
     folder.event("saved", folder=os.fspath(folder.path))
 
 
@@ -59,11 +63,11 @@ def _version(package: str) -> str | None:
 
 
 def _parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Row id, gold and prediction; what has no one type in a column (gold of many forms) is written as JSON."""
+    """Row id, split, gold and prediction; what is no string (gold of many forms) is written as JSON."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    plain = [{"id": str(row["id"]), **{k: _cell(row[k]) for k in ("gold", "prediction")}} for row in rows]
+    plain = [{**row, "id": str(row["id"]), **{k: _cell(row[k]) for k in ("gold", "prediction")}} for row in rows]
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     pq.write_table(pa.Table.from_pylist(plain), staged)
     os.replace(staged, path)

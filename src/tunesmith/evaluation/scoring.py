@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..tasks.base import Examples, Prediction, Task
+from ..tasks.base import Example, Examples, Prediction, Task
 
 
 def score(model: Any, task: Task, examples: Examples) -> tuple[dict[str, float], list[Prediction]]:
@@ -31,12 +31,18 @@ def account(splits: Mapping[str, Examples]) -> dict[str, Any]:
     return told
 
 
-def rows(examples: Examples, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
-    """predictions.parquet: row id, gold and the prediction's plain values."""
+def rows(split: str, examples: Examples, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
+    """predictions.parquet: each row's id and split, its gold, and the prediction's plain values."""
     made = []
-    for example, prediction in zip(examples, predictions, strict=False):
+    for example, prediction in zip(examples, predictions, strict=True):
         told = prediction.to_dict()
         told.pop("id", None)
-        gold: Any = example.label if example.label is not None else example.tags or example.answers or example.target
-        made.append({"id": example.id, "gold": gold, "prediction": told})
+        made.append({"id": example.id, "split": split, "gold": _gold(example), "prediction": told})
     return made
+
+
+def _gold(example: Example) -> Any:
+    if example.tags is None and example.spans is not None:
+        return [{"label": span.label, "start": span.start, "end": span.end} for span in example.spans]
+    forms = (example.label, example.tags, example.answers, example.target)
+    return next((form for form in forms if form is not None), None)

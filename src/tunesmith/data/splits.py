@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import ConfigError, DataError
@@ -28,7 +28,7 @@ def hold_out(
         raise ConfigError("fraction", fraction, "a fraction of the rows, between 0 and 1")
     groups: dict[Hashable, Group] = {}
     for place, key in enumerate(keys):
-        groups.setdefault(_hashable(key), []).append(place)
+        groups.setdefault(hashable(key), []).append(place)
     rows = sum(map(len, groups.values()))
     if len(groups) < 2:
         raise DataError(f"{rows} rows with {len(groups)} distinct keys cannot be split: at least two are needed.")
@@ -87,10 +87,13 @@ def _strata(labels: Sequence[Any], rows: int) -> list[Hashable]:
     return [
         min(label, key=lambda part: (counts[part], str(part)), default=None)
         if isinstance(label, (list, tuple))
-        else _hashable(label)
+        else hashable(label)
         for label in labels
     ]
 
 
-def _hashable(value: Any) -> Hashable:
-    return tuple(_hashable(part) for part in value) if isinstance(value, (list, tuple)) else value
+def hashable(value: Any) -> Hashable:
+    """A cell as a key: lists as tuples, mappings as their sorted items."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(key), hashable(part)) for key, part in value.items()))
+    return tuple(hashable(part) for part in value) if isinstance(value, (list, tuple)) else value

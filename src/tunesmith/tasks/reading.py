@@ -15,6 +15,7 @@ from .base import Account, Example, Examples, Prediction, RowId
 ReadRow = Callable[[RowId, Mapping[str, Any]], Example | str]  # a string is the reason to leave the row out
 
 IN_MEMORY = 200_000_000  # characters of examples held as Python objects, some 0.5 GB
+_BATCH = 1_000  # rows read again at a time
 
 
 def is_null(value: Any) -> bool:
@@ -112,7 +113,7 @@ def collect(
             items.clear()
     if not account.kept:
         raise NothingToTrain(f"the data set {getattr(dataset, 'name', '')!r}", account.counts())
-    held = items or _Reread(dataset, read_row, account)
+    held = items or _reread(dataset, read_row, account)
     return Examples(held, labels, account, digest.hexdigest(), kind, columns or {})
 
 
@@ -127,21 +128,33 @@ def with_rows(dataset: Any) -> Any:
     return dataset
 
 
-class _Reread(Sequence[Example]):
-    """The kept examples of a `Dataset`, read again at each use."""
+def _reread(dataset: Any, read_row: ReadRow, account: Account) -> Reread:
+    left_out = {row for rows in account.left_out.values() for row in rows}
+    ids = range(len(dataset)) if dataset.ids is None else dataset.ids
+    kept = [place for place, row in enumerate(ids) if row not in left_out] if left_out else range(len(ids))
+    return Reread(dataset, read_row, kept)
 
-    def __init__(self, dataset: Any, read_row: ReadRow, account: Account) -> None:
-        left_out = {row for rows in account.left_out.values() for row in rows}
-        ids = range(len(dataset)) if dataset.ids is None else dataset.ids
-        kept = [place for place, row in enumerate(ids) if row not in left_out]
-        self._places: Sequence[int] = kept if left_out else range(len(ids))
-        self._dataset, self._read, self._left_out = dataset, read_row, left_out
+
+class Reread(Sequence[Example]):
+    """The examples at these places of a `Dataset`, read again at each use."""
+
+    def __init__(self, dataset: Any, read_row: ReadRow, places: Sequence[int]) -> None:
+        self._dataset, self._read, self._places = dataset, read_row, places
+
+    def select(self, places: Iterable[int]) -> Reread:
+        """Those at these places of this sequence."""
+        return Reread(self._dataset, self._read, [self._places[place] for place in places])
+
+    def changed(self, change: Callable[[Example], Example]) -> Reread:
+        """The same, each changed when it is read."""
+        return Reread(self._dataset, lambda row_id, row: change(self._example(row_id, row)), self._places)
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __iter__(self) -> Iterator[Example]:
-        return (self._example(row_id, row) for row_id, row in self._dataset if row_id not in self._left_out)
+        for start in range(0, len(self), _BATCH):
+            yield from self[start : start + _BATCH]
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):

@@ -11,7 +11,7 @@ from ..data.labels import Labels
 from ..errors import DataError, RowError
 from ..metrics import tagging
 from .base import Example, Examples, Prediction, Reading, RowId, Span
-from .reading import check_pairs, collect, text_cell
+from .reading import Reread, check_pairs, collect, text_cell
 from .tagged_cells import Tags, no_text, read_spans, read_tags, read_words
 
 WORDS = ("tokens", "words", "token", "word")
@@ -61,8 +61,7 @@ class TokenClassification:
         if gold is None:
             return replace(found, labels=reading.labels, kind=kind)
         labels = reading.labels or Labels("single", tuple(declared or _names(found, kind)))
-        items = [with_spans(example, labels.names) for example in found] if kind == "tags" else list(found)
-        return replace(found, items=items, labels=labels, kind=kind)
+        return replace(found, items=_spanned(found.items, labels.names, kind), labels=labels, kind=kind)
 
     def inputs(self, values: Sequence[Any]) -> list[Example]:
         """Texts, lists of words, or mappings with `text` or `tokens`."""
@@ -123,6 +122,14 @@ def spans_of(tokens: Sequence[str], tags: Sequence[str], names: Iterable[str]) -
 def with_spans(example: Example, names: Iterable[str]) -> Example:
     """The example of tagged words with its spans."""
     return replace(example, spans=spans_of(example.tokens or (), example.tags or (), names))
+
+
+def _spanned(items: Sequence[Example], names: Sequence[str], kind: str) -> Sequence[Example]:
+    if kind != "tags":
+        return items
+    if isinstance(items, Reread):
+        return items.changed(lambda example: with_spans(example, names))
+    return [with_spans(example, names) for example in items]
 
 
 def _columns(task: TokenClassification, dataset: Any, reading: Reading) -> dict[str, str]:

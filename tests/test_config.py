@@ -78,9 +78,9 @@ def test_hooks_hold_live_objects_and_default_to_none_of_them():
         ({"merge": "pak"}, "one of 'concat', 'pack', or None"),
         ({"bad_rows": "skip"}, "one of 'error', 'drop'"),
         ({"label_kind": "multiple"}, "one of 'single', 'multi', 'regression', or None"),
-        ({"validation": 1.0}, "a fraction between 0 and 1, a path, a split name, or data"),
-        ({"validation": 0.0}, "a fraction between 0 and 1, a path, a split name, or data"),
-        ({"test": 100}, "a fraction between 0 and 1, a path, a split name, or data"),
+        ({"validation": 1.0}, "a fraction between 0 and 1, a path, a list of paths, a split name, or data"),
+        ({"validation": 0.0}, "a fraction between 0 and 1, a path, a list of paths, a split name, or data"),
+        ({"test": 100}, "a fraction between 0 and 1, a path, a list of paths, a split name, or data"),
         ({"limit": -1}, "a whole number, 1 or more, or None"),
         ({"limit": 0}, "a whole number, 1 or more, or None"),
         ({"maxlength": "long"}, "a whole number, 1 or more, or None"),
@@ -136,6 +136,20 @@ def test_data_is_described_and_not_held():
     assert made.train == "<DataFrame of 2>"
     assert made.validation == "<list of 1>"
     assert made.test == "<generator>"
+
+
+def test_the_task_regression_says_the_kind_of_labels_where_it_is_left_open():
+    assert Settings.make(task="regression").label_kind == "regression"
+    assert Settings.make(task="Regression", label_kind=None).label_kind == "regression"
+    assert Settings.make(task="regression", label_kind="single").label_kind == "single"
+    assert Settings.make(task="text-classification").label_kind is None
+
+
+def test_a_list_of_paths_is_kept_and_a_list_of_texts_described():
+    made = Settings.make(train=["a.csv", Path("b.csv.gz")], validation=("c.jsonl",), test=["data/*.tsv"])
+    assert (made.train, made.validation, made.test) == (["a.csv", "b.csv.gz"], ["c.jsonl"], ["data/*.tsv"])
+    made = Settings.make(train=["It was good.", "It was bad."], validation=["a.csv", "no path"], test=[])
+    assert (made.train, made.validation, made.test) == ("<list of 2>", "<list of 2>", "<list of 0>")
 
 
 # What is written down
@@ -208,6 +222,19 @@ def test_a_run_file_reads_numbers_none_and_dashes(tmp_path):
     assert made.training == {"learning_rate": 5e-5, "eval_strategy": "no", "report_to": "none"}
 
 
+def test_a_run_file_spells_none_as_a_flag_does(tmp_path):
+    text = "merge: none\nprefix: null\nlabel_kind: NONE\nlimit: Null\nreport_to: none\ncheckpoint: none\n"
+    made = Settings.from_yaml(run_file(tmp_path, text))
+    assert (made.merge, made.prefix, made.label_kind, made.limit, made.checkpoint) == (None,) * 5
+    assert made.training == {"report_to": "none"}
+
+
+def test_a_run_file_may_list_paths(tmp_path):
+    made = Settings.from_yaml(run_file(tmp_path, "train: [u.csv, v.csv]\nvalidation:\n- w.csv\n"))
+    assert (made.train, made.validation) == (["u.csv", "v.csv"], ["w.csv"])
+    assert Settings.from_yaml(run_file(tmp_path, made.to_yaml())) == made
+
+
 def test_an_empty_run_file_is_the_defaults(tmp_path):
     assert Settings.from_yaml(run_file(tmp_path, "# nothing\n")) == Settings()
 
@@ -265,7 +292,8 @@ def test_the_schema_says_types_and_choices():
     assert properties["limit"]["type"] == ["integer", "null"]
     assert properties["limit"]["minimum"] == 1
     assert properties["merge"]["enum"] == ["concat", "pack", None]
-    assert properties["validation"]["type"] == ["number", "string", "null"]
+    assert properties["validation"]["type"] == ["number", "string", "array", "null"]
+    assert properties["train"]["type"] == ["string", "array", "null"]
     assert properties["learning_rate"] == {
         "type": "number",
         "minimum": 0,

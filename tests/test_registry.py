@@ -76,3 +76,8 @@ def test_an_unknown_task_is_never_taken_for_classification() -> None:
     with pytest.raises(UnknownName) as caught:
         tasks.resolve("token-clasification")
     assert "unknown task 'token-clasification'. Did you mean 'token-classification'?" in str(caught.value)
+
+
+def test_an_alias_may_imply_settings() -> None:
+    assert tasks.settings_of(" Regression") == {"label_kind": "regression"}
+    assert tasks.settings_of("text-classification") == tasks.settings_of("no task") == {}

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from .errors import ConfigError, UnknownSetting
+from .registry import tasks
 from .run_file import json_schema, parse
 from .training_arguments import INSTEAD, Argument, training_arguments
 from .values import (
@@ -52,8 +53,8 @@ def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group
     return field(default=default, metadata=metadata)
 
 
-_PART: Any = {"type": "float | str | None", "group": "Data", "read": read_data}
-_PART["expected"] = "a fraction between 0 and 1, a path, a split name, or data"
+_PART: Any = {"type": "float | str | tuple | None", "group": "Data", "read": read_data}
+_PART["expected"] = "a fraction between 0 and 1, a path, a list of paths, a split name, or data"
 _BASE: Any = {"type": "str | None", "kind": "json", "read": read_model}
 _BASE["expected"] = "an alias, a hub id, a folder, or a pair (model, tokenizer)"
 _SWITCH: Any = {"group": "Adapter", "type": "bool | object | None"}
@@ -63,14 +64,14 @@ _SWITCH: Any = {"group": "Adapter", "type": "bool | object | None"}
 class Settings:
     """Every setting of a run. `training` holds the training arguments that the user named, and no others."""
 
-    train: str | None = setting(
+    train: str | list[str] | None = setting(
         None,
         "Training data: a path, a glob or a data set of the hub.",
-        type="str | None",
+        type="str | tuple | None",
         kind="json",
         group="Data",
         read=read_source,
-        expected="a path, a data set of the hub, or data",
+        expected="a path, a list of paths, a data set of the hub, or data",
     )
     base: Any = setting(None, "Model to start from: an alias, a hub id or a folder.", **_BASE)
     task: str = setting("text-classification", "What to learn; `tunesmith tasks` lists the tasks.")
@@ -98,10 +99,12 @@ class Settings:
         read=read_columns,
         expected="column names: a tuple, a mapping of role to column, or one name",
     )
-    validation: float | str | None = setting(
+    validation: float | str | list[str] | None = setting(
         None, "Rows that choose the model: a fraction, a path or a split.", **_PART
     )
-    test: float | str | None = setting(None, "Rows held out for the scores: a fraction, a path or a split.", **_PART)
+    test: float | str | list[str] | None = setting(
+        None, "Rows held out for the scores: a fraction, a path or a split.", **_PART
+    )
     group: str | None = setting(
         None, "Column whose equal values stay on one side of a split.", type="str | None", group="Data"
     )
@@ -201,7 +204,8 @@ class Settings:
     def make(cls, **given: Any) -> Settings:
         """Settings from keywords: each goes to a setting or, by its name, to the training arguments.
 
-        None for a setting that cannot be None stands for its default.
+        None for a setting that cannot be None stands for its default. What the task's name implies is set where it is
+        left open: label_kind, for 'regression'.
 
         Raises:
             UnknownSetting: a keyword is neither; the message names the nearest, or what replaced it.
@@ -209,6 +213,8 @@ class Settings:
         """
         checked = {name: check(name, value) for name, value in given.items()}
         own = {name: value for name, value in checked.items() if name in settings()}
+        for name, value in tasks.settings_of(own.get("task", "")).items():
+            own[name] = value if own.get(name) is None else own[name]
         return cls(**own, training={name: value for name, value in checked.items() if name not in own})
 
     @classmethod
@@ -269,8 +275,10 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     given, lines = parse(path)
     checked = {}
     for name, value in given.items():
+        known = arguments().get(name)
+        spells_none = isinstance(value, str) and known is not None and known.is_none(value)
         try:
-            checked[name] = check(name, value)
+            checked[name] = check(name, None if spells_none else value)
         except ConfigError as error:
             error.args = (f"{os.fspath(path)}, line {lines[name]}: {error}",)
             raise

@@ -13,11 +13,15 @@ from .errors import UnknownName
 
 @dataclass(frozen=True)
 class Registry:
-    """Names of one kind. `aliases` are other names the field uses; `group` is the entry point group of outsiders."""
+    """Names of one kind. `aliases` are other names the field uses; `group` is the entry point group of outsiders.
+
+    implied: the settings that an alias says beside the member it leads to.
+    """
 
     kind: str
     members: Mapping[str, str]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    implied: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -36,11 +40,15 @@ class Registry:
         Raises:
             UnknownName: neither a name nor an alias; the nearest is named.
         """
-        plain = str(name).strip().lower().replace("_", "-")
+        plain = _plain(name)
         plain = self.aliases.get(plain, plain)
         if plain in self.members or plain in self._outsiders():
             return plain
         raise UnknownName(self.kind, name, [*self.names(), *self.aliases])
+
+    def settings_of(self, name: str) -> Mapping[str, Any]:
+        """The settings that a name implies, such as labels that are numbers for 'regression'."""
+        return self.implied.get(_plain(name), {})
 
     def get(self, name: str) -> Any:
         """The member itself, its module imported now."""
@@ -48,6 +56,10 @@ class Registry:
         target = self.members.get(plain) or self._outsiders()[plain]
         module, _, attribute = target.partition(":")
         return getattr(import_module(module), attribute)
+
+
+def _plain(name: str) -> str:
+    return str(name).strip().lower().replace("_", "-")
 
 
 tasks = Registry(
@@ -86,6 +98,7 @@ tasks = Registry(
         "electra": "token-detection",
         "replaced-token-detection": "token-detection",
     },
+    {"regression": {"label_kind": "regression"}},
 )
 
 frameworks = Registry(

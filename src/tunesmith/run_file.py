@@ -11,7 +11,7 @@ from .errors import ConfigError
 from .training_arguments import Argument
 
 _JSON_TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "list": "array"}
-_JSON_TYPES |= {"None": "null", "Path": "string", "Literal[False]": "boolean"}
+_JSON_TYPES |= {"None": "null", "Path": "string", "Literal[False]": "boolean", "tuple": "array"}
 
 
 def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, int]]:

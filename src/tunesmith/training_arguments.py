@@ -35,6 +35,7 @@ _LOWEST: dict[str, float] = {
     "dataloader_num_workers": 0,
     "max_steps": -1,
 }
+NONE = ("none", "null")  # how None is spelled
 _A = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a string"}
 
 
@@ -109,6 +110,10 @@ class Argument:
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
+
+    def is_none(self, text: str) -> bool:
+        """Whether a text, of a flag or a run file, stands for None."""
+        return text.lower() in NONE and self.nullable and self.default != "none"
 
     def check(self, value: Any) -> Any:
         """The value to keep: an enum member as its value, a number spelled out as a number, a path as a string.

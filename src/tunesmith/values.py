@@ -14,6 +14,7 @@ from typing import Any
 
 # Keys whose values are never written, at any depth.
 SECRET = frozenset({"token", "hub_token", "hf_token", "use_auth_token", "api_key", "password", "secret"})
+_FILE = re.compile(r"\S.*\.[A-Za-z]\w{0,7}")  # "a.csv", "data/*.jsonl.gz"; a sentence ends otherwise
 _TOKEN = re.compile(r"^(hf|sk)[_-][A-Za-z0-9_-]{20,}$")
 
 
@@ -36,13 +37,24 @@ def read_data(value: Any) -> Any:
     """A fraction, a path or a split name; anything else is data, which is passed beside and only described here."""
     if isinstance(value, bool | int) or (isinstance(value, float) and not 0 < value < 1):
         raise ValueError
-    return value if isinstance(value, float) else describe(value)
+    return value if isinstance(value, float) else _described(value)
 
 
 def read_source(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         raise ValueError
+    return _described(value)
+
+
+def _described(value: Any) -> Any:
+    """A list of paths as it is, so that a run can be repeated; other data described, a list of texts too."""
+    if isinstance(value, list | tuple) and value and all(map(_is_path, value)):
+        return [os.fspath(path) for path in value]
     return describe(value)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, os.PathLike) or (isinstance(value, str) and _FILE.fullmatch(value) is not None)
 
 
 def read_model(value: Any) -> Any:

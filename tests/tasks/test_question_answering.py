@@ -40,10 +40,19 @@ def test_a_squad_row_keeps_every_accepted_answer() -> None:
         ([], ()),
         ({"text": [], "answer_start": []}, ()),
         ({"text": [""], "answer_start": [-1]}, ()),
+        ('{"text": ["dog"], "answer_start": [17]}', (("dog", 17),)),
+        ("{'text': ['dog'], 'answer_start': [17]}", (("dog", 17),)),
+        ('["dog", "cat"]', (("dog", 17), ("cat", 4))),
+        ('{"text": [], "answer_start": []}', ()),
+        ("[]", ()),
     ],
 )
 def test_answers_are_read_in_every_form(cell: Any, expected: tuple[tuple[str, int], ...]) -> None:
     assert read_answers(cell, CONTEXT, 0, "answers") == expected
+
+
+def test_an_answer_in_brackets_that_is_in_the_context_is_that_answer() -> None:
+    assert read_answers("[12]", "As shown in [12].", 0, "answers") == (("[12]", 12),)
 
 
 @pytest.mark.parametrize(

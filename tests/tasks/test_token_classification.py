@@ -246,3 +246,12 @@ def test_tags_and_spans_of_one_prediction_give_one_score() -> None:
 
 def test_read_tags_takes_whole_floats_for_numbers() -> None:
     assert read_tags([1.0, 0.0], 2, 0, "tags", tags=Tags(("O", "B-X"), None)) == ("B-X", "O")
+
+
+def test_lists_that_a_csv_has_from_python_are_lists() -> None:
+    cells = {"tokens": "['Anna', 'Bell', 'saw', 'Rome']", "tags": "['B-PER', 'I-PER', 'O', 'B-LOC']"}
+    assert read([cells], untyped=True)[0] == read([ANNA])[0]
+    numbered = {"tokens": '["Anna", "came"]', "tags": "[1 0]"}
+    assert read([numbered], untyped=True)[0].tags == ("1", "0")
+    spans = {"text": "Anna came", "spans": "[{'label': 'PER', 'start': 0, 'end': 4}]"}
+    assert read([spans], untyped=True)[0].spans == (Span("PER", 0, 4),)

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from ..errors import ConfigError, UnknownSetting
-from ..training_arguments import INSTEAD, Argument
+from ..training_arguments import INSTEAD, NONE, Argument
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-_NONE = ("none", "null")
 
 
 class Parser(argparse.ArgumentParser):
@@ -96,7 +95,7 @@ def spell_out(argv: Sequence[str], arguments: Mapping[str, Argument]) -> list[st
 def _belongs(word: str, argument: Argument) -> bool:
     """Whether the word after a flag is its value."""
     if argument.kind == "bool" or argument.name in ("lora", "quantize", "tokenizers"):
-        plain = word.lower() in (*_WORDS, *_NONE, "always") or word.isdigit() or word[:1] in "{["
+        plain = word.lower() in (*_WORDS, *NONE, "always") or word.isdigit() or word[:1] in "{["
         return plain or ("object" in argument.type and "=" in word)
     return not word.startswith("--")
 
@@ -107,7 +106,7 @@ def read_text(argument: Argument, text: str) -> Any:
     Raises:
         ConfigError: the text is no value of this argument.
     """
-    if text.lower() in _NONE and argument.nullable and argument.default != "none":
+    if argument.is_none(text):
         return None
     types = {option.split("[")[0] for option in argument.type.split(" | ")}
     value: Any = text
@@ -157,7 +156,7 @@ def _free(text: str, types: set[str]) -> Any:
 def _scalar(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return _WORDS[text.lower()]
-    return None if text.lower() in _NONE else _number(text)
+    return None if text.lower() in NONE else _number(text)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from ..errors import RowError
 from ..metrics import answers
 from .base import Example, Examples, Prediction, Reading, RowId
 from .reading import by_role, check_pairs, collect, is_null, text_cell
+from .tagged_cells import from_text
 
 HINTS = {
     "question": ("question", "query"),
@@ -77,13 +78,15 @@ class QuestionAnswering:
 def read_answers(cell: Any, context: str, row: RowId, column: str) -> tuple[tuple[str, int], ...]:
     """A cell of answers as (text, start in `context`) pairs; none where it is null, '' or empty.
 
-    The SQuAD form `{"text": [...], "answer_start": [...]}`, a list of such or of strings, or a string, which stands for
-    its first occurrence.
+    The SQuAD form `{"text": [...], "answer_start": [...]}`, a list of such or of strings, a string that spells one of
+    these and is not in the context, or another string, which stands for its first occurrence.
 
     Raises:
         RowError: an answer that is not in the context, a start where the context reads differently, another type.
     """
     found = []
+    if isinstance(cell, str) and cell not in context:
+        cell = from_text(cell)
     for text, start in _parts(cell, row, column):
         if is_null(text) or text == "":
             continue  # SQuAD 2.0 in flat files: an empty text for 'no answer'

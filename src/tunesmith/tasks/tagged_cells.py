@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..data.cells import spelled
 from ..errors import RowError
 from ..metrics.tagging import split_tag
 from .base import RowId, Span
@@ -28,14 +28,14 @@ def no_text(cell: Any, gold: Any) -> bool:
     """
     if not isinstance(cell, str):
         return True
-    gold = _from_text(gold)
+    gold = from_text(gold)
     if isinstance(gold, str):
         return True
     return isinstance(gold, list | tuple) and bool(gold) and isinstance(gold[0], str | int) and not _is_one_span(gold)
 
 
 def read_words(cell: Any, row: RowId, column: str) -> tuple[str, ...]:
-    """The words of a cell: a list of strings, or a string (a JSON list, or words parted by white space).
+    """The words of a cell: a list of strings, or a string (a list spelled out, or words parted by white space).
 
     Raises:
         RowError: null, no word at all, or a word that is no string.
@@ -103,7 +103,7 @@ def read_spans(cell: Any, text: str, row: RowId, column: str, *, tags: Tags) -> 
     """
     if is_null(cell):
         raise RowError(row, column, "is empty: expected a list of spans, [] where there are none")
-    cell = _from_text(cell)
+    cell = from_text(cell)
     if isinstance(cell, Mapping) and all(isinstance(part, list | tuple) for part in cell.values()):
         keys = list(cell)
         cell = [dict(zip(keys, parts, strict=False)) for parts in zip(*cell.values(), strict=False)]
@@ -144,18 +144,14 @@ def _is_one_span(cell: Sequence[Any]) -> bool:
     return len(cell) == 3 and {type(part) for part in cell} == {str, int}
 
 
-def _from_text(cell: Any) -> Any:
-    """The list or mapping that a string spells in JSON, as files of plain cells have it; anything else as it is."""
-    if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(cell)
-        except ValueError:
-            return cell
-    return cell
+def from_text(cell: Any) -> Any:
+    """The list or mapping that a string spells, as files of plain cells have it; anything else as it is."""
+    found = spelled(cell) if isinstance(cell, str) else None
+    return cell if found is None else found
 
 
 def _listed(cell: Any) -> Any:
-    cell = _from_text(cell)
+    cell = from_text(cell)
     return cell.split() if isinstance(cell, str) else cell
 
 

@@ -97,7 +97,7 @@ CASES: dict[str, tuple[Callable[[Path], Any], type[TunesmithError], str, dict[st
     "a score that is no number": (
         lambda _: [{**row, "label": score} for row, score in zip(ROWS, [0.5, 1, "abc", 2], strict=False)],
         RowError,
-        r"^train: row 2, column 'label': 'abc' is no finite number$",
+        r"^train: row 2, column 'label': it is no finite number: 'abc'$",
         {"label_kind": "regression"},
     ),
     "a number where text is expected": (
@@ -229,7 +229,7 @@ def test_rows_that_may_be_dropped_are_counted_with_their_reason(bert: str, tmp_p
         (
             {"text": ["a", "b", "c"], "label": [0.5, "abc", float("inf")]},
             {"label_kind": "regression"},
-            {"column 'label' 'abc' is no finite number": [1], "column 'label' inf is no finite number": [2]},
+            {"column 'label' it is no finite number": [1, 2]},
         ),
         (
             {"text": ["a", "b", "c"], "label": [[1, 0], [0.5, 1], [0, 1]]},

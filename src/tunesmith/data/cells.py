@@ -55,7 +55,7 @@ def number(value: Any) -> float | None:
         found = float(value)
         if math.isfinite(found):
             return found
-    raise ValueError(f"{value!r} is no finite number")
+    raise ValueError(f"it is no finite number: {value!r}")
 
 
 def canonical(name: str) -> str:

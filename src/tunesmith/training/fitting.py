@@ -14,8 +14,21 @@ from ..config import Hooks, Settings
 from ..data.cache import FeatureCache
 from ..errors import ConfigError, OutOfMemory
 from ..folder import RunFolder
-from ..tasks.base import Examples, Task
-from . import adapters, arguments, checkpoints, defaults, distillation, features, heads, saved, saving, session
+from ..tasks.base import Examples, Task, followed
+from . import (
+    adapters,
+    arguments,
+    checkpoints,
+    defaults,
+    distillation,
+    features,
+    heads,
+    saved,
+    saving,
+    sequences,
+    session,
+    weights,
+)
 from .bases import open_base
 from .callbacks import FolderEvents
 from .recipe import Encoding, Recipe
@@ -62,9 +75,11 @@ def fit(job: Job) -> Fitted:
     opened = session.open_session(
         job.task.name, settings, job.hooks, job.splits["train"], job.folder, pad_to=8 if half else None
     )
-    encoding = replace(opened.encoding, generation=_generation(job))
-    data = _features(job, encoding)
+    data = _features(job, opened.encoding)
+    encoding = replace(opened.encoding, generation=_generation(job, opened.encoding, data["train"]))
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
+    if fresh:
+        job.folder.note(f"new: {', '.join(fresh)}")
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh)
     made = Prepared(model, encoding, data, _teacher(job, model, encoding), _choice(job, model))
@@ -79,9 +94,15 @@ def fit(job: Job) -> Fitted:
 
 
 def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
-    """Train, and tell a lack of memory from other errors."""
+    """Train, and tell a lack of memory and a metric that does not exist from other errors."""
     try:
         trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    except KeyError as error:
+        if "metric_for_best_model" not in str(error):
+            raise
+        wanted = trainer.args.metric_for_best_model
+        known = sorted(key for entry in trainer.state.log_history for key in entry if key.startswith("eval_"))
+        raise ConfigError("metric_for_best_model", wanted, f"a metric of the evaluation: {', '.join(known)}") from error
     except (MemoryError, RuntimeError) as error:
         told = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in told or "can't allocate memory" in told:
@@ -91,7 +112,7 @@ def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
 
 def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     named = dict(job.settings.training)
-    chosen, patience = _stopping(job, made.choice, named)
+    chosen, patience = _stopping(job, made, named)
     if said := made.choice.told(named, patience):
         job.folder.note(said)
     args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
@@ -119,37 +140,53 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     )
 
 
-def _stopping(job: Job, choice: defaults.Choice, named: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
-    """The training arguments below the user's, and the patience of early stopping (None: none)."""
-    chosen, wanted = dict(choice.arguments), job.settings.early_stopping
-    patience = choice.patience if wanted is None else (None if wanted is False else int(wanted))
-    if wanted not in (None, False):
-        if "validation" not in job.splits:
-            raise ConfigError("early_stopping", wanted, "validation rows to watch: set validation=")
-        chosen |= {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
-    if wanted is False or named.get("eval_strategy") == "no":
-        patience = None
-    strategy = named.get("eval_strategy", chosen.get("eval_strategy"))
-    if strategy is not None and chosen.get("load_best_model_at_end") and "save_strategy" not in named:
-        chosen |= {"eval_strategy": strategy, "save_strategy": strategy}  # the best model must have been saved
-    if named.get("load_best_model_at_end", chosen.get("load_best_model_at_end")) and job.hooks.metrics is None:
-        chosen |= {"metric_for_best_model": job.task.primary_metric, "greater_is_better": job.task.greater_is_better}
-        if "metric_for_best_model" in named:
-            del chosen["greater_is_better"]
+def _stopping(job: Job, made: Prepared, named: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
+    """The training arguments below the user's, and the patience of early stopping (None: none).
+
+    The best model is kept where we chose so or the user asked for it; what is named of evaluation and saving wins.
+    """
+    chosen, wanted = dict(made.choice.arguments), job.settings.early_stopping
+    asked = wanted not in (None, False)
+    if asked and "validation" not in job.splits:
+        raise ConfigError("early_stopping", wanted, "validation rows to watch: set validation=")
+    ours = [chosen.pop(key, None) for key in ("eval_strategy", "save_strategy", "load_best_model_at_end")]
+    strategy = named.get("eval_strategy", "epoch" if asked or ours[0] else "no")
+    fits = strategy != "no" and named.get("save_strategy", strategy) == strategy
+    keeps = named.get("load_best_model_at_end", fits and bool(asked or ours[2]))
+    patience = int(wanted or 0) if asked else None if wanted is False or not keeps else made.choice.patience
+    if strategy == "no":
+        return chosen, None
+    chosen["eval_strategy"] = strategy
+    if keeps:
+        chosen["load_best_model_at_end"] = True
+    if keeps or patience is not None:
+        metric, more = _followed(job, made)
+        chosen |= {"metric_for_best_model": metric} | (
+            {} if "metric_for_best_model" in named else {"greater_is_better": more}
+        )
     return chosen, patience
 
 
-def _generation(job: Job) -> dict[str, Any]:
-    """`generate`'s arguments. Upstream's length of a decoder counts its start token, which is not written."""
-    settings = job.settings
-    length = settings.training.get("generation_max_length")
-    if length is not None and job.task.name == "sequence-sequence":
-        length = max(1, int(length) - 1)
-    named = {
-        "max_new_tokens": length,
-        "num_beams": settings.training.get("generation_num_beams"),
-    }
-    return {name: value for name, value in named.items() if value is not None}
+def _followed(job: Job, made: Prepared) -> tuple[str, bool]:
+    """The metric that chooses the model: the task's own, the loss where it is not scored by the task."""
+    by_task = saving.saves_itself(made.model) or getattr(made.model, "loss_by_recipe", False)
+    if job.hooks.metrics is not None or not by_task:
+        return "loss", False
+    return followed(job.task, job.splits["train"].kind)
+
+
+def _generation(job: Job, encoding: Encoding, train: Any) -> dict[str, Any]:
+    """`generate`'s arguments. A decoder writes at most twice the longest target that it was trained on.
+
+    Upstream's `generation_max_length` counts a decoder's start token, which is not written.
+    """
+    named = job.settings.training
+    length = named.get("generation_max_length")
+    if job.task.name == "sequence-sequence":
+        longest = max(2 * sequences.longest_target(train), sequences.SHORTEST)
+        length = min(longest, encoding.maxlength) if length is None else max(1, int(length) - 1)
+    chosen = {"max_new_tokens": length, "num_beams": named.get("generation_num_beams")}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def _features(job: Job, encoding: Encoding) -> dict[str, Any]:
@@ -189,6 +226,9 @@ def _adapted(job: Job, model: Any, fresh: tuple[str, ...]) -> Any:
     config = adapters.lora_config(task.name, hooks.lora if hooks.lora is not None else settings.lora)
     if config is None:
         return model
+    if any(map(adapters.adapted, model.base_models() if hasattr(model, "base_models") else (model,))):
+        adapters.trained_on(hooks.lora if hooks.lora is not None else settings.lora)
+        return model
     if hasattr(model, "adapt"):  # a model of several parts adapts each of them
         return model.adapt(config)
     head = heads.head_modules(model) if adapters.task_type(task.name) in adapters.HEADED else {}
@@ -203,7 +243,8 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
     temperature, alpha = distillation.check(task.name, settings.distillation)
     opened = open_base(given, task.name, settings.model_args)
     distillation.check_tokenizers(opened.tokenizer, encoding.tokenizer)
-    taught, _ = heads.load(opened, job.recipe.auto, None, classifies_text=task.name == "text-classification")
+    classifies = task.name == "text-classification"
+    taught, _ = weights.load(opened, job.recipe.auto, None, classifies_text=classifies, whole=True)
     distillation.check_teacher(taught, model, encoding)
     return distillation.Teacher(taught, temperature, alpha)
 

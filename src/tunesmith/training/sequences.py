@@ -13,6 +13,8 @@ from .batching import IGNORED, TokenCrossEntropy, pad, pad_rows
 from .recipe import Batch, Encoding, Feature, Loss, Recipe, Row
 
 TARGETS = "targets"
+NEW_TOKENS = 512  # written at most by a model of which no limit is known
+SHORTEST = 32  # tokens that a trained model may write, however short its targets were
 
 
 def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[Feature]:
@@ -37,6 +39,13 @@ def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[
             feature["labels"] = [*ids, *end]
             feature["lost"] += more
     return features
+
+
+def longest_target(features: Any) -> int:
+    """Tokens of the longest target in a table of features."""
+    import pyarrow.compute as pc
+
+    return int(pc.max(pc.list_value_length(features.data.column("labels"))).as_py() or 0)
 
 
 def _cut(
@@ -84,11 +93,11 @@ def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
 def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:
     """tokens: the written token ids (batch, tokens), behind the end token padded to the longest of the batch.
 
-    At most `maxlength` tokens are written, unless `generation` has another limit.
+    At most `maxlength` and NEW_TOKENS tokens are written, unless `generation` has another limit.
     """
     arguments = dict(encoding.generation)
     if not {"max_new_tokens", "max_length"} & set(arguments):
-        arguments["max_new_tokens"] = encoding.maxlength
+        arguments["max_new_tokens"] = min(encoding.maxlength, NEW_TOKENS)
     writer: Any = model
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
     with torch.no_grad():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,12 +12,13 @@ from ..config import Hooks, Settings
 from ..errors import ConfigError
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples
-from . import adapters, heads, quantization
+from . import heads, quantization, weights
 from .bases import Base, open_base
 from .recipe import Encoding, Recipe
 
 BLOCK = 1024  # tokens of a block of a language task, at most, where no maxlength is named
 ENDLESS = int(1e30)  # how tokenizers say that they know no limit
+UNLIMITED = 2**31 - 1  # tokens of a feature where neither tokenizer nor model has a limit (T5); tokenizers take no more
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet")
 
 
@@ -80,14 +81,20 @@ def load_model(
         fields = scratch.wanted(settings.from_scratch).fields
         return scratch.model(base.name, task, base.tokenizer, labels, fields=fields), ()
     if recipe.load is not None:
-        return recipe.load(base), ()
-    model, fresh = heads.load(
-        base, recipe.auto, labels, classifies_text=task == "text-classification", quantization=quantized, dtype=dtype
-    )
-    if base.adapter is not None:
-        model, fresh = adapters.reopen(model, base.adapter, trainable=True), ()
-    set_pad_id(model, base.tokenizer)
-    return model, fresh
+        model = recipe.load(base)
+    else:
+        whole_text = task == "text-classification"
+        model, fresh = weights.load(
+            base, recipe.auto, labels, classifies_text=whole_text, quantization=quantized, dtype=dtype, trainable=True
+        )
+        set_pad_id(model, base.tokenizer)
+    live = base.model is not None and wants_adapter
+    if not hasattr(model, "fresh"):
+        return model, weights.unsaved(model, must_reopen=bool(settings.output_dir)) if live else fresh
+    if live:
+        parts = zip(model.fresh, model.base_models(), strict=True)
+        model.fresh = {name: weights.unsaved(part, must_reopen=bool(settings.output_dir)) for name, part in parts}
+    return model, tuple(f"{part}.{name}" for part, names in model.fresh.items() for name in names)
 
 
 def set_pad_token(tokenizer: Any, name: str) -> None:
@@ -124,7 +131,7 @@ def max_length(wanted: int | None, base: Base, folder: RunFolder) -> int:
     if wanted is not None and limit is not None and wanted > limit:
         folder.note(f"maxlength {wanted} is more than {base.name} reads: {limit} is used")
     chosen = [value for value in (wanted, limit) if value is not None]
-    return min(chosen) if chosen else ENDLESS
+    return min(chosen) if chosen else UNLIMITED
 
 
 def _block(length: int, task: str, settings: Settings) -> int:
@@ -141,9 +148,3 @@ def positions(config: Any) -> int | None:
     if getattr(config, "model_type", "") in OFFSET_POSITIONS:  # their positions start after the pad id
         return count - (config.pad_token_id or 0) - 1
     return count
-
-
-def with_gold_limits(encoding: Encoding, **generation: Any) -> Encoding:
-    """`encoding` with arguments of `generate` that were named; None leaves one as it was."""
-    named = {key: value for key, value in generation.items() if value is not None}
-    return replace(encoding, generation={**encoding.generation, **named})

@@ -1,0 +1,41 @@
+"""Models whose tokenizer and positions know no limit (T5): nothing is cut, and what is written ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny
+import tunesmith
+from tunesmith.training import sequences
+
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "text-classification": [{"text": text, "label": "ab"[place % 2]} for place, text in enumerate(tiny.TEXTS)],
+    "token-classification": [{"tokens": t.split(), "tags": ["O"] * len(t.split())} for t in tiny.TEXTS],
+    "question-answering": [{"question": "what", "context": t, "answers": t.split()[0]} for t in tiny.TEXTS],
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny.t5(tmp_path_factory.mktemp("t5"))
+
+
+@pytest.mark.parametrize("task", ROWS)
+def test_a_long_text_is_read_whole(base: str, task: str) -> None:
+    rows = ROWS[task]
+    long = {**rows[0], **{key: value * 200 for key, value in rows[0].items() if key in ("text", "tokens", "tags")}}
+    run = tunesmith.train([*rows, long], base=base, task=task, max_steps=1)
+    assert run.folder.path is None
+    assert not run.metrics
+
+
+def test_a_model_that_never_ends_stops_at_twice_its_longest_target(base: str) -> None:
+    rows = [{"source": text, "target": text} for text in tiny.TEXTS]
+    run = tunesmith.train(rows, base=base, task="sequence-sequence", max_steps=1, learning_rate=0)
+    tokens = run.tokenizer([run.predict(["the phone"])[0].text or ""], add_special_tokens=False).input_ids[0]
+    assert len(tokens) <= sequences.SHORTEST
+    (inputs,) = (run.tokenizer(["the phone"], return_tensors="pt"),)
+    assert run.model.generate(**inputs, max_new_tokens=60).shape[1] == 61, "by itself it goes on"

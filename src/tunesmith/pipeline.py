@@ -161,7 +161,7 @@ class HFTrainer:
 
         from .data.labels import Labels
         from .frameworks.transformers import recipe_of
-        from .training import heads, quantization
+        from .training import heads, quantization, weights
         from .training.bases import Base, open_base
 
         name = tasks.resolve(task)
@@ -178,12 +178,13 @@ class HFTrainer:
             regression = labels == 1 and name == "text-classification"
             generic = tuple(f"{heads.GENERIC}{place}" for place in range(labels))
             names = Labels("regression") if regression else Labels("single", generic)
-        made, _ = heads.load(
+        made, _ = weights.load(
             opened,
             recipe.auto,
             names,
             classifies_text=name == "text-classification",
             quantization=quantization.for_this_machine(quantize),
+            trainable=True,
         )
         return made
 
@@ -195,7 +196,7 @@ class HFTrainer:
 
     def peft(self, task: str, lora: Any, model: Any) -> Any:
         """`model` under a LoRA adapter, or itself where `lora` is falsy."""
-        from .training import adapters, heads
+        from .training import adapters, heads, weights
 
         config = self.lora(task, lora)
         if config is None:
@@ -203,7 +204,8 @@ class HFTrainer:
         if hasattr(model, "adapt"):  # a model of several parts adapts each of them
             return model.adapt(config)
         headed = adapters.task_type(tasks.resolve(task)) in adapters.HEADED
-        return adapters.wrap(model, config, head=tuple(heads.head_modules(model)) if headed else ())
+        fresh = weights.unsaved(model, must_reopen=False)
+        return adapters.wrap(model, config, head=tuple(heads.head_modules(model)) if headed else (), fresh=fresh)
 
     def lora(self, task: str, lora: Any) -> Any:
         """The `LoraConfig` of a setting, or None; a mapping that is given is not changed."""

@@ -11,14 +11,14 @@ import torch
 import tiny
 from tunesmith.data.labels import Labels
 from tunesmith.errors import ConfigError
-from tunesmith.training import heads
+from tunesmith.training import heads, weights
 from tunesmith.training.bases import open_base
 
 CLASS = "AutoModelForSequenceClassification"
 
 
 def classifier(folder: Path, labels: Labels) -> Any:
-    model, _ = heads.load(
+    model, _ = weights.load(
         open_base(tiny.bert(folder / "base"), "text-classification"), CLASS, labels, classifies_text=True
     )
     model.save_pretrained(folder / "saved")
@@ -27,13 +27,13 @@ def classifier(folder: Path, labels: Labels) -> Any:
 
 
 def reload(folder: Path, labels: Labels) -> Any:
-    return heads.load(open_base(str(folder / "saved"), "text-classification"), CLASS, labels, classifies_text=True)[0]
+    return weights.load(open_base(str(folder / "saved"), "text-classification"), CLASS, labels, classifies_text=True)[0]
 
 
 def test_the_names_of_a_new_head_are_in_the_config_and_its_modules_are_told(tmp_path: Path) -> None:
     labels = Labels("single", ("no", "yes", "maybe"))
     base = open_base(tiny.bert(tmp_path), "text-classification")
-    model, fresh = heads.load(base, CLASS, labels, classifies_text=True)
+    model, fresh = weights.load(base, CLASS, labels, classifies_text=True)
     assert model.config.id2label == {0: "no", 1: "yes", 2: "maybe"}
     assert model.config.label2id == {"no": 0, "yes": 1, "maybe": 2}
     assert model.config.problem_type == "single_label_classification"

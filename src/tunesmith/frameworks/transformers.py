@@ -11,7 +11,7 @@ from typing import Any
 from ..config import Hooks, Settings
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples, Prediction, Task
-from ..training import adapters, features, fitting, heads, predictor, saved, session
+from ..training import adapters, features, fitting, predictor, quantization, saved, session, weights
 from ..training.bases import open_base
 from ..training.recipe import Encoding, Recipe
 from ..training_arguments import training_arguments
@@ -75,10 +75,11 @@ class TransformersModel:
 
     def merged(self) -> TransformersModel:
         """The same model with its adapter's weights added into the base."""
-        return replace(self, module=adapters.merged(self.module))
+        return replace(self, module=weights.merged(self.module))
 
     def save(self, folder: Path) -> None:
         """Weights, configuration and tokenizer, loadable by transformers; and how the model reads text."""
+        adapters.check_saved(self.module, folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.module.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
@@ -113,8 +114,10 @@ class TransformersFramework:
         """Train on splits['train'], choose by splits['validation'] where there is one.
 
         Raises:
+            ConfigError: settings that do not go together.
             TrainingFailed: the loss left the finite numbers, or memory ran out.
         """
+        quantization.check(task.name, settings, hooks)
         module, encoding, history, chosen = fitting.fit(
             fitting.Job(task, recipe_of(task.name), splits, settings, folder, hooks)
         )
@@ -126,7 +129,7 @@ class TransformersFramework:
         """A saved model; `task` None reads it from the folder.
 
         Raises:
-            ArtifactError: nothing loadable there, or its task cannot be told.
+            ArtifactError: nothing loadable there, weights are missing, or its task cannot be told.
         """
         told = saved.read(Path(folder))
         name = task or (told or {}).get("task") or saved.task_of(folder)
@@ -134,10 +137,11 @@ class TransformersFramework:
         base = open_base(str(folder), name, model_args)
         if recipe.load is not None:
             module = recipe.load(base)
+            fresh = [f"{half}/{part}" for half, parts in module.fresh.items() for part in parts]
+            weights.refuse_lacking(base.name, name, fresh)
         else:
-            module, _ = heads.load(base, recipe.auto, None, classifies_text=name == "text-classification")
-            if base.adapter is not None:
-                module = adapters.reopen(module, base.adapter)
+            classifies = name == "text-classification"
+            module, _ = weights.load(base, recipe.auto, None, classifies_text=classifies, whole=True)
         session.set_pad_token(base.tokenizer, base.name)
         session.set_segments(base.tokenizer, base.config)
         encoding = saved.encoding_of(name, base, told)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, NotInstalled, UnknownSetting
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map
+
+from ..errors import ArtifactError, ConfigError, NotInstalled, UnknownSetting
 
 DEFAULTS = {"r": 16, "lora_alpha": 8, "target_modules": "all-linear", "lora_dropout": 0.05, "bias": "none"}
 TASK_TYPES = {
@@ -66,21 +73,19 @@ def wrap(model: Any, config: Any, *, head: Sequence[str] = (), fresh: Sequence[s
 
     head: names of the modules of the task's head; fresh: of modules whose weights the base did not hold.
     """
-    from copy import deepcopy
-
-    from peft import get_peft_model, prepare_model_for_kbit_training
+    from peft import get_peft_model
 
     config = deepcopy(config)
-    leaves = sorted({name.rpartition(".")[2] if name.count(".") == 0 else name for name in (*fresh, *head) if name})
-    leaves = [name for name in leaves if any(True for _ in model.get_submodule(name).parameters())]
-    leaves = [name for name in leaves if not any(name.startswith(other + ".") for other in leaves if other != name)]
-    if leaves:
-        config.modules_to_save = sorted({*(config.modules_to_save or ()), *leaves})
+    names = sorted({name for name in (*fresh, *head) if name})
+    names = [name for name in names if any(True for _ in model.get_submodule(name).parameters())]
+    names = [name for name in names if not any(name.startswith(other + ".") for other in names if other != name)]
+    if names:
+        config.modules_to_save = sorted({*(config.modules_to_save or ()), *names})
         if config.target_modules == "all-linear":
-            config.exclude_modules = _excluding(config.exclude_modules, leaves)
-    if getattr(model, "is_quantized", False):  # only then: it would turn a 16-bit base into a 32-bit one
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return get_peft_model(model, config, autocast_adapter_dtype=False)
+            config.exclude_modules = _excluding(config.exclude_modules, names)
+    made = get_peft_model(_prepared(model), config)
+    _in_32_bits(made)
+    return made
 
 
 def _excluding(given: Any, names: Sequence[str]) -> Any:
@@ -90,14 +95,125 @@ def _excluding(given: Any, names: Sequence[str]) -> Any:
     return sorted({*(given or ()), *names})
 
 
+def _prepared(model: Any) -> Any:
+    """A quantized base with the rest of its weights in 32 bits; another one as it is."""
+    from peft import prepare_model_for_kbit_training
+
+    if getattr(model, "is_quantized", False):  # only then: it would turn a 16-bit base into a 32-bit one
+        return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    return model
+
+
+def _in_32_bits(model: Any) -> bool:
+    """Keep modules that are trained whole in 32 bits, as PEFT does the adapter's own: small steps are lost in 16.
+
+    The base keeps its type: what comes in is cast for them, and what goes out cast back. Returns whether any was cast.
+    """
+    found = False
+    for original, kept in _trained_whole(model):
+        narrow = next(original.parameters()).dtype
+        if narrow in (torch.bfloat16, torch.float16):
+            found = True
+            kept.float()
+            kept.register_forward_pre_hook(_cast_in, with_kwargs=True)
+            kept.register_forward_hook(partial(_cast_out, narrow))
+    return found
+
+
+def _trained_whole(model: Any) -> list[tuple[nn.Module, nn.Module]]:
+    """Each module of the base that is trained whole, with its copy that is."""
+    from peft.utils import ModulesToSaveWrapper
+
+    wrappers = [module for module in model.modules() if isinstance(module, ModulesToSaveWrapper)]
+    return [(wrapper.original_module, kept) for wrapper in wrappers for kept in wrapper.modules_to_save.values()]
+
+
+def _cast_in(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    dtype = next(module.parameters()).dtype
+    return tree_map(partial(_cast, dtype), args), tree_map(partial(_cast, dtype), kwargs)
+
+
+def _cast_out(dtype: torch.dtype, module: nn.Module, args: Any, output: Any) -> Any:
+    return tree_map(partial(_cast, dtype), output)
+
+
+def _cast(dtype: torch.dtype, value: Any) -> Any:
+    return value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+
 def reopen(model: Any, folder: str | Path, *, trainable: bool = False) -> Any:
     """A base model under the adapter saved in `folder`."""
     require_peft("a saved adapter")
     from peft import PeftModel
+    from peft.utils import load_peft_weights, set_peft_model_state_dict
 
-    return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+    made = PeftModel.from_pretrained(_prepared(model), str(folder), is_trainable=trainable)
+    if _in_32_bits(made):  # they were cut to the base's 16 bits
+        set_peft_model_state_dict(made, load_peft_weights(str(folder), device="cpu"))
+    return made
+
+
+def adapted(model: Any) -> bool:
+    """Whether a model is one of PEFT, a base under an adapter."""
+    return hasattr(model, "peft_config") and hasattr(model, "get_base_model")
+
+
+def inner(model: Any) -> Any:
+    """The base model under an adapter; a model without one itself."""
+    return model.get_base_model() if adapted(model) else model
+
+
+def saves(name: str) -> bool:
+    """Whether a module of that name is a copy that is trained and saved with an adapter."""
+    return ".modules_to_save." in name
+
+
+def plain_name(name: str) -> str:
+    """A module's name as it is without an adapter."""
+    return re.sub(r"\.(modules_to_save\.[^.]+|original_module)(?=\.|$)", "", name)
+
+
+def holds(model: Any, name: str) -> bool:
+    """Whether a weight is in a module that is saved with the adapter."""
+    kept = {part for config in model.peft_config.values() for part in getattr(config, "modules_to_save", None) or ()}
+    return any(f".{part}." in f".{name}." for part in kept)
+
+
+def trained_on(lora: Any) -> None:
+    """Check the setting `lora` beside a base that already has an adapter.
+
+    Raises:
+        ConfigError: it asks for another adapter.
+    """
+    if lora is not True:
+        expected = "True, which trains its adapter on, with this base; merge it first to train a new one"
+        raise ConfigError("lora", lora, expected)
+
+
+def check_saved(model: Any, folder: object) -> None:
+    """Raises:
+    ArtifactError: what would be saved in `folder` names no base, so nothing could open it again.
+    """
+    for part in model.base_models() if hasattr(model, "base_models") else (model,):
+        configs = part.peft_config.values() if adapted(part) else ()
+        if any(not config.base_model_name_or_path for config in configs):
+            told = "the adapter's base is in no folder, so the adapter alone could not be opened again"
+            raise ArtifactError(folder, f"{told}: save the merged model (merge_adapter)")
+
+
+def onto(base: Any, model: Any) -> Any:
+    """A copy of the adapter of `model` on another base of the same shape."""
+    from peft import get_peft_model
+    from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+
+    made = get_peft_model(base, deepcopy(model.peft_config[model.active_adapter]))
+    _in_32_bits(made)
+    set_peft_model_state_dict(made, get_peft_model_state_dict(model, save_embedding_layers=False))
+    return made
 
 
 def merged(model: Any) -> Any:
-    """The adapter's weights added into the base, as an ordinary model; a model without an adapter as it is."""
-    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    """The adapter's weights added into the base, in place, and all in the base's type: an ordinary model."""
+    for original, kept in _trained_whole(model):
+        kept.to(next(original.parameters()).dtype)
+    return model.merge_and_unload()

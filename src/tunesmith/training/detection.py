@@ -14,7 +14,7 @@ from torch import nn
 
 from ..errors import ConfigError
 from ..tasks.base import Example, Prediction, Span
-from . import adapters, heads, predictor
+from . import predictor, weights
 from .bases import Base, open_base
 from .batching import IGNORED
 from .electra import HALVES, DetectionLoss, TokenDetection, parts
@@ -48,10 +48,7 @@ def _half(base: Base, name: str) -> tuple[Any, tuple[str, ...]]:
     options = {"dtype": torch.float32, **base.options}  # master weights: a 16-bit checkpoint is trained in 32 bits
     base = replace(base, config=deepcopy(base.config), options=options)
     auto = "AutoModelForMaskedLM" if name == "generator" else _judge_of(base.config)
-    model, fresh = heads.load(base, auto, None, classifies_text=False)
-    if base.adapter is not None:
-        return adapters.reopen(model, base.adapter, trainable=True), ()
-    return model, fresh
+    return weights.load(base, auto, None, classifies_text=False, trainable=True)
 
 
 def _judge_of(config: Any) -> str:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers.utils import ModelOutput
 
 from ..errors import ConfigError
-from . import adapters, heads
+from . import adapters, heads, weights
 from .batching import IGNORED
 from .blocks import draws
 from .recipe import Batch
@@ -122,15 +122,20 @@ class TokenDetection(nn.Module):
         return found.clamp(max=logits.shape[-1] - 1)
 
     def adapt(self, config: Any) -> TokenDetection:
-        """Both halves under a LoRA adapter of their own; modules that start anew are trained whole."""
-        self.generator = adapters.wrap(self.generator, config, fresh=self.fresh["generator"])
-        head = tuple(heads.head_modules(self.discriminator))
-        self.discriminator = adapters.wrap(self.discriminator, config, head=head, fresh=self.fresh["discriminator"])
+        """Both halves under a LoRA adapter of their own; modules that start anew are trained whole.
+
+        A half that has an adapter keeps it.
+        """
+        if not adapters.adapted(self.generator):
+            self.generator = adapters.wrap(self.generator, config, fresh=self.fresh["generator"])
+        if not adapters.adapted(self.discriminator):
+            head = tuple(heads.head_modules(self.discriminator))
+            self.discriminator = adapters.wrap(self.discriminator, config, head=head, fresh=self.fresh["discriminator"])
         return self
 
     def merge_and_unload(self) -> TokenDetection:
-        """The adapters' weights added into both halves."""
-        generator, discriminator = (adapters.merged(half) for half in self.base_models())
+        """The adapters' weights added into copies of both halves."""
+        generator, discriminator = (weights.merged(half) for half in self.base_models())
         return TokenDetection(generator, discriminator, self.tokenizer, self.weight)
 
     def save_pretrained(self, folder: str | Path, *, is_main_process: bool = True, **unused: Any) -> None:

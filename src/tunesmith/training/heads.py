@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +9,8 @@ import torch
 from torch import nn
 
 from ..data.labels import Kind, Labels
-from ..errors import ArtifactError, ConfigError
-from .bases import Base
+from ..errors import ConfigError
+from . import adapters
 
 PROBLEMS: dict[Kind, str] = {
     "single": "single_label_classification",
@@ -50,68 +48,9 @@ def write_labels(config: Any, labels: Labels, *, classifies_text: bool) -> None:
     config.problem_type = PROBLEMS[labels.kind] if classifies_text else None
 
 
-def load(
-    base: Base, auto: str, labels: Labels | None, *, classifies_text: bool, quantization: Any = None, dtype: Any = None
-) -> tuple[Any, tuple[str, ...]]:
-    """The model of `base` with a head for `labels`, and the names of its modules that start anew.
-
-    A given model is fitted in place and returned itself. An earlier head is kept only where it was for the same
-    labels; otherwise it starts anew.
-
-    Raises:
-        ArtifactError: the weights cannot be read.
-        ConfigError: a given model whose head cannot be changed.
-    """
-    kept = True
-    if labels is not None:
-        labels, kept = aligned(labels, base.config)
-    if base.model is not None:
-        if labels is not None and isinstance(base.model, nn.Module) and hasattr(base.model, "base_model_prefix"):
-            fit_head(base.model, labels, classifies_text=classifies_text)
-        return base.model, ()
-    if labels is not None:
-        write_labels(base.config, labels, classifies_text=classifies_text)
-    model, missing = _from_pretrained(base, auto, quantization, dtype)
-    if labels is not None and not kept:
-        renew_head(model)
-    return model, tuple(dict.fromkeys(name.rpartition(".")[0] for name in missing))
-
-
-def _from_pretrained(base: Base, auto: str, quantization: Any, dtype: Any) -> tuple[Any, list[str]]:
-    import transformers
-
-    arguments: dict[str, Any] = {"config": base.config, "ignore_mismatched_sizes": True, **base.options}
-    if dtype is not None:
-        arguments.setdefault("dtype", dtype)
-    if quantization is not None:
-        arguments["quantization_config"] = quantization
-    try:
-        with _quietly():
-            loader = getattr(transformers, auto)
-            model, report = loader.from_pretrained(base.path, output_loading_info=True, **arguments)
-            return model, sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ArtifactError(base.name, f"its weights cannot be loaded for {auto}: {error}") from error
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep back the loader's report: a head that starts anew is what was asked for, and is said in our own words."""
-    from transformers.utils import logging
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def head_modules(model: Any) -> dict[str, nn.Module]:
-    """The modules outside the model's body, by name: the task's head."""
+    """The modules outside the model's body, by name: the task's head, under an adapter its copies too."""
+    model = adapters.inner(model)
     body = getattr(model, "base_model", model)
     inside = set(map(id, body.modules()))
     return {name: module for name, module in model.named_modules() if name and id(module) not in inside}
@@ -119,8 +58,9 @@ def head_modules(model: Any) -> dict[str, nn.Module]:
 
 def renew_head(model: Any) -> None:
     """Initialize the head again, as the model's own class does, under the current seed."""
-    for module in head_modules(model).values():
-        if any(True for _ in module.parameters(recurse=False)):
+    model = adapters.inner(model)
+    for name, module in head_modules(model).items():
+        if "lora_" not in name and any(True for _ in module.parameters(recurse=False)):
             for parameter in module.parameters(recurse=False):
                 parameter._is_hf_initialized = False  # type: ignore[attr-defined]
             model._init_weights(module)
@@ -129,27 +69,40 @@ def renew_head(model: Any) -> None:
 def fit_head(model: Any, labels: Labels, *, classifies_text: bool) -> None:
     """Give a live model's head as many outputs as there are labels, in place; the rest of the model is untouched.
 
+    Under an adapter it is the head that is saved with it.
+
     Raises:
-        ConfigError: no output layer of the current width was found.
+        ConfigError: no output layer of the current width was found, or an adapter does not hold the head.
     """
     wanted = 1 if labels.kind == "regression" else len(labels.names)
-    layers = {name: module for name, module in head_modules(model).items() if isinstance(module, nn.Linear)}
+    under = adapters.inner(model)
+    layers = {name: module for name, module in head_modules(under).items() if isinstance(module, nn.Linear)}
     if not layers:
-        raise ConfigError("base", type(model).__name__, "a model whose head ends in a linear layer")
+        raise ConfigError("base", type(under).__name__, "a model whose head ends in a linear layer")
     name, last = list(layers.items())[-1]
-    _, kept = aligned(labels, model.config)
+    _, kept = aligned(labels, under.config)
+    if under is not model and not adapters.saves(name) and not (kept and last.out_features == wanted):
+        told = "an adapter that was saved with its head; merge this one (merge_adapter) and give the merged model"
+        raise ConfigError("base", f"an adapter on a frozen head for {last.out_features} outputs", told)
     if last.out_features != wanted:
-        parent = model.get_submodule(name.rpartition(".")[0]) if "." in name else model
-        made = nn.Linear(last.in_features, wanted, bias=last.bias is not None)
-        made = made.to(device=last.weight.device, dtype=last.weight.dtype)
-        with torch.no_grad():
-            model._init_weights(made)
-        setattr(parent, name.rpartition(".")[2], made)
+        for other, layer in layers.items():
+            if adapters.plain_name(other) == adapters.plain_name(name):
+                _widen(under, layer, wanted)
     elif not kept:
-        renew_head(model)
-    write_labels(model.config, labels, classifies_text=classifies_text)
-    if hasattr(model, "num_labels"):
-        model.num_labels = wanted
+        renew_head(under)
+    write_labels(under.config, labels, classifies_text=classifies_text)
+    if hasattr(under, "num_labels"):
+        under.num_labels = wanted
+
+
+def _widen(model: Any, layer: nn.Linear, outputs: int) -> None:
+    """A layer with another number of outputs, in place, initialized as the model's own class does."""
+    for name, parameter in list(layer.named_parameters()):
+        shape = (outputs, *parameter.shape[1:])
+        setattr(layer, name, nn.Parameter(parameter.new_empty(shape), requires_grad=parameter.requires_grad))
+    layer.out_features = outputs
+    with torch.no_grad():
+        model._init_weights(layer)
 
 
 def read_labels(config: Any, *, classifies_text: bool) -> Labels:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from ..config import Hooks, Settings
 from ..errors import ConfigError, NotInstalled, UnknownSetting
+from .bases import ADAPTER_FILE
 
 DEFAULTS = {
     "load_in_4bit": True,
@@ -15,7 +20,6 @@ DEFAULTS = {
     "bnb_4bit_use_double_quant": True,
     "bnb_4bit_compute_dtype": "bfloat16",
 }
-HEADS = ["classifier", "score", "qa_outputs", "lm_head", "pooler"]  # trained whole: gradients need floating point
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +47,6 @@ def config(quantize: Any) -> Any:
     unknown = set(chosen) - set(BitsAndBytesConfig().to_dict()) - {"load_in_4bit", "load_in_8bit"}
     if unknown:
         raise UnknownSetting(sorted(unknown)[0], BitsAndBytesConfig().to_dict())
-    chosen.setdefault("llm_int8_skip_modules", list(HEADS))
     return BitsAndBytesConfig(**chosen)
 
 
@@ -64,6 +67,77 @@ def for_this_machine(quantize: Any) -> Any:
     if not torch.cuda.is_available() and not always:
         _log.warning("no GPU: the base is not quantized. quantize='always' quantizes it here too, at some speed.")
         return None
-    if find_spec("bitsandbytes") is None:
-        raise NotInstalled("bitsandbytes", "quant", "quantize")
+    _require("quantize")
     return made
+
+
+def _require(purpose: str) -> None:
+    if find_spec("bitsandbytes") is None:
+        raise NotInstalled("bitsandbytes", "quant", purpose)
+
+
+def check(task: str, settings: Settings, hooks: Hooks) -> None:
+    """Refuse `quantize` and `lora` beside what they do not go with, whatever the machine.
+
+    Raises:
+        ConfigError: naming what they need.
+    """
+    quantize = hooks.quantize if hooks.quantize is not None else settings.quantize
+    lora = hooks.lora if hooks.lora is not None else settings.lora
+    base = hooks.base if hooks.base is not None else settings.base
+    if lora and settings.from_scratch is not None:
+        raise ConfigError("lora", lora, "a base to adapt; with from_scratch there is none, all weights are trained")
+    if not quantize:
+        return
+    if settings.from_scratch is not None:
+        raise ConfigError("quantize", quantize, "a base to quantize; with from_scratch there is none")
+    if isinstance(base, tuple | list) and not isinstance(base[0], str | os.PathLike):
+        told = "a name or a path as base: a model that is loaded already is not quantized any more"
+        raise ConfigError("quantize", quantize, told)
+    if task == "token-detection":
+        raise ConfigError("quantize", quantize, "another task: token-detection trains both halves in full precision")
+    if not lora and not (isinstance(base, str | os.PathLike) and Path(base, ADAPTER_FILE).is_file()):
+        raise ConfigError("quantize", quantize, "lora=True beside it: quantized weights themselves cannot be trained")
+
+
+def sparing(made: Any, modules: Sequence[str]) -> Any:
+    """The configuration, those modules left in floating point: what is trained whole needs gradients."""
+    if not hasattr(made, "llm_int8_skip_modules"):  # of another tool than bitsandbytes
+        return made
+    made = deepcopy(made)
+    made.llm_int8_skip_modules = sorted({*(made.llm_int8_skip_modules or ()), *modules})
+    return made
+
+
+def told(model: Any) -> dict[str, Any] | None:
+    """How a model was quantized when it was loaded, as JSON has it; None where it was not, or its files are."""
+    quantizer = getattr(model, "hf_quantizer", None)
+    if not getattr(model, "is_quantized", False) or quantizer is None or quantizer.pre_quantized:
+        return None
+    kept: dict[str, Any] = model.config.quantization_config.to_dict()
+    return kept
+
+
+def in_file(folder: str | Path) -> Any:
+    """The `BitsAndBytesConfig` that the base of a saved adapter was trained with, or None.
+
+    Raises:
+        NotInstalled: bitsandbytes is missing.
+    """
+    from . import saved
+
+    kept = (saved.read(Path(folder)) or {}).get("quantization")
+    if kept is None:
+        return None
+    from transformers import BitsAndBytesConfig
+
+    _require("this adapter's base")
+    return BitsAndBytesConfig.from_dict(kept)
+
+
+def unquantized(config: Any) -> Any:
+    """A copy of a model's configuration without what it says of quantization."""
+    config = deepcopy(config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    return config

@@ -10,8 +10,9 @@ from typing import Any
 from ..data.labels import Labels
 from ..errors import ArtifactError
 from ..folder import RunFolder, write_text
-from . import heads, session
+from . import adapters, heads, quantization, session
 from .bases import ADAPTER_FILE, Base
+from .electra import HALVES
 from .recipe import Encoding
 
 FILE = "tunesmith.json"
@@ -21,7 +22,8 @@ _KEPT = ("kind", "maxlength", "stride", "prefix", "merge", "seed")
 def write(folder: Path, task: str, model: Any, encoding: Encoding) -> None:
     """tunesmith.json: the task, its kind and labels, and the settings that decide how text is read.
 
-    Beside an adapter goes the whole model's config.json, which PEFT does not save: the labels are in it.
+    Beside an adapter goes the whole model's config.json, which PEFT does not save: the labels are in it. How its base
+    was quantized stands in tunesmith.json: in config.json it would say so of the base's files, which are not.
     """
     labels = encoding.labels
     told = {
@@ -31,12 +33,21 @@ def write(folder: Path, task: str, model: Any, encoding: Encoding) -> None:
         **{name: getattr(encoding, name) for name in _KEPT},
         "generation": dict(encoding.generation),
     }
-    adapter = hasattr(model, "peft_config")
-    if adapter:
-        model.config.save_pretrained(folder)
-    for stale in folder.glob("model*.safetensors*" if adapter else "adapter_*"):  # of an earlier run in this folder
-        stale.unlink()
+    if adapters.adapted(model):
+        bits = quantization.told(adapters.inner(model))
+        config = model.config if bits is None else quantization.unquantized(model.config)
+        config.save_pretrained(folder)
+        told["quantization"] = bits
+    _clean(folder, model)
+    for name, half in zip(HALVES, model.base_models() if hasattr(model, "base_models") else (), strict=False):
+        _clean(folder / name, half)
     write_text(folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def _clean(folder: Path, model: Any) -> None:
+    """Remove what an earlier run left that a loader would take in the place of `model`."""
+    for stale in folder.glob("model*.safetensors*" if adapters.adapted(model) else "adapter_*"):
+        stale.unlink()
 
 
 def read(folder: Path) -> dict[str, Any] | None:

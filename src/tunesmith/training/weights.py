@@ -1,0 +1,216 @@
+"""A base's weights read: in few bits where asked, its adapter on top, what they lack told or refused; and merging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.labels import Labels
+from ..errors import ArtifactError, ConfigError
+from . import adapters, heads
+from .bases import Base
+from .quantization import in_file, sparing, unquantized
+
+
+def load(
+    base: Base,
+    auto: str,
+    labels: Labels | None,
+    *,
+    classifies_text: bool,
+    quantization: Any = None,
+    dtype: Any = None,
+    trainable: bool = False,
+    whole: bool = False,
+) -> tuple[Any, tuple[str, ...]]:
+    """The model of `base` under its adapter, with a head for `labels`; and the names of its modules that start anew.
+
+    A given model is fitted in place and returned itself. An earlier head is kept only where it was for the same
+    labels; otherwise it starts anew. A base under an adapter is quantized as it was when the adapter was trained.
+
+    trainable: whether the base's adapter is trained on. whole: refuse weights that lack any that the task uses.
+
+    Raises:
+        ArtifactError: the weights cannot be read, or lack some of the model's body (with `whole`: any).
+        ConfigError: a given model whose head cannot be changed.
+    """
+    kept = True
+    if base.model is not None:
+        if labels is not None and isinstance(base.model, nn.Module) and hasattr(base.model, "base_model_prefix"):
+            heads.fit_head(base.model, labels, classifies_text=classifies_text)
+        return base.model, ()
+    if base.adapter is not None:  # its head is read as it was saved, and fitted after
+        earlier = in_file(base.adapter)
+        quantization = quantization if quantization is not None else earlier
+        base = base if earlier is None else replace(base, config=unquantized(base.config))
+    elif labels is not None:
+        labels, kept = heads.aligned(labels, base.config)
+        heads.write_labels(base.config, labels, classifies_text=classifies_text)
+    model, missing = _read(base, auto, quantization, dtype)
+    if base.adapter is not None:
+        model = adapters.reopen(model, base.adapter, trainable=trainable)
+        missing = [name for name in missing if not adapters.holds(model, name)]
+    whole = whole or base.adapter is not None  # what an adapter does not hold would neither be read nor trained
+    refuse_lacking(base.name, auto, [name for name in missing if _needed(model, name, whole, classifies_text)])
+    if base.adapter is not None and labels is not None:
+        heads.fit_head(model, labels, classifies_text=classifies_text)
+    elif not kept:
+        heads.renew_head(model)
+    return model, _modules(missing)
+
+
+def refuse_lacking(name: str, wanted: str, lacking: Iterable[str]) -> None:
+    """Raises:
+    ArtifactError: the weights saved at `name` lack these of what `wanted` needs.
+    """
+    found = list(lacking)
+    if found:
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        told = f"its weights lack {', '.join(found[:4])}{more}, which {wanted} needs"
+        raise ArtifactError(name, f"{told}: it was not trained for this, or its files are not whole")
+
+
+def _modules(names: Iterable[str]) -> tuple[str, ...]:
+    """The modules that hold the named weights."""
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def _needed(model: Any, name: str, whole: bool, classifies_text: bool) -> bool:
+    """Whether a model without this weight is refused. Classifiers of texts alone read the pooler."""
+    if whole:
+        return classifies_text or not _pools(name)
+    return not _may_be_new(model, name)
+
+
+def _may_be_new(model: Any, name: str) -> bool:
+    """Whether a weight may be missing in a base that is trained: one of the head, or of a pooler."""
+    body = getattr(model, "base_model", model)
+    if _pools(name):
+        return True
+    if body is not model:
+        return not name.startswith(f"{model.base_model_prefix}.")
+    output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    return output is not None and any(name.startswith(f"{at}.") for at, part in model.named_modules() if part is output)
+
+
+def _pools(name: str) -> bool:
+    return "pooler" in name.split(".")
+
+
+def _read(base: Base, auto: str, quantization: Any, dtype: Any) -> tuple[Any, list[str]]:
+    """The model, and the names of its weights that were not in the files, or were there in another shape."""
+    import transformers
+
+    loader = getattr(transformers, auto)
+    arguments: dict[str, Any] = {"config": base.config, **base.options}
+    if dtype is not None:
+        arguments.setdefault("dtype", dtype)
+    try:
+        if quantization is not None:
+            arguments["quantization_config"] = sparing(quantization, _float_modules(loader, base))
+        return _from_pretrained(loader, base.path, arguments)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ArtifactError(base.name, f"its weights cannot be loaded for {auto}: {error}") from error
+
+
+def _from_pretrained(loader: Any, path: Any, arguments: dict[str, Any]) -> tuple[Any, list[str]]:
+    with _quietly():
+        model, report = loader.from_pretrained(
+            path, output_loading_info=True, ignore_mismatched_sizes=True, **arguments
+        )
+    known = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return model, sorted(known & {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep back the loader's report: a head that starts anew is what was asked for, and is said in our own words."""
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _float_modules(loader: Any, base: Base) -> list[str]:
+    """The modules that quantization leaves alone, because they may be trained whole: the head and poolers."""
+    trusted = {key: value for key, value in base.options.items() if key == "trust_remote_code"}
+    with torch.device("meta"):  # names are wanted, no memory
+        model = loader.from_config(deepcopy(unquantized(base.config)), **trusted)
+    found = list(heads.head_modules(model))
+    output = model.get_output_embeddings()
+    found += [name for name, part in model.named_modules() if _pools(name) or (output is not None and part is output)]
+    return found
+
+
+def unsaved(model: Any, *, must_reopen: bool) -> tuple[str, ...]:
+    """The modules of a live base that the path it came from does not hold as they are: an adapter must save them.
+
+    Where that is no path, or one that holds another body, the model loses its name: an adapter cannot point to it.
+
+    Raises:
+        ConfigError: so it is, and `must_reopen`.
+    """
+    if adapters.adapted(model) or getattr(model, "is_quantized", False):  # the adapter saves its own; other numbers
+        return ()
+    path = getattr(model, "name_or_path", "")
+    others = _differing(model, path) if path else None
+    if others is not None and all(_may_be_new(model, name) for name in others):
+        return _modules(others)
+    if must_reopen:
+        told = "a model whose weights are those of a saved one, or lora=None: save it to a folder first and give that"
+        raise ConfigError("base", type(model).__name__, f"{told} folder (an adapter is saved without its base)")
+    model.name_or_path = ""
+    return ()
+
+
+def _differing(model: Any, path: str) -> list[str] | None:
+    """The weights that `path` holds otherwise or not at all; None where no such model can be read there."""
+    arguments = {"config": deepcopy(model.config), "dtype": model.dtype}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            stored, missing = _from_pretrained(type(model), path, arguments)
+    except (OSError, ValueError, RuntimeError):
+        return None
+    theirs = dict(stored.named_parameters(remove_duplicate=False))
+    ours = {name: value.detach().cpu() for name, value in model.named_parameters(remove_duplicate=False)}
+    return [name for name in ours if name in missing or name not in theirs or not torch.equal(ours[name], theirs[name])]
+
+
+def merged(model: Any) -> Any:
+    """The adapter's weights added into a copy of the base, an ordinary model; one without an adapter as it is.
+
+    A quantized base is read again in full precision: an adapter cannot be added to 4-bit weights without loss.
+
+    Raises:
+        ArtifactError: the base of a quantized model cannot be read again.
+        ConfigError: it exists in few bits only.
+    """
+    if hasattr(model, "base_models"):  # a model of several parts merges each of them
+        return model.merge_and_unload()
+    if not adapters.adapted(model):
+        return model
+    base = adapters.inner(model)
+    if not getattr(base, "is_quantized", False):
+        return adapters.merged(deepcopy(model))
+    if base.hf_quantizer.pre_quantized:
+        raise ConfigError("base", base.name_or_path, "a base in full precision: this one exists in few bits only")
+    config = unquantized(base.config)
+    source = Base(base.name_or_path, config, None, path=base.name_or_path)
+    try:
+        plain, _ = _from_pretrained(type(base), source.path, {"config": config})
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ArtifactError(source.name, f"the base cannot be read again, to merge into: {error}") from error
+    return adapters.merged(adapters.onto(plain.to(base.device), model)).train(model.training)

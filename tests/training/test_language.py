@@ -206,6 +206,25 @@ def test_a_rows_mask_is_the_same_in_any_batch_new_in_each_epoch_and_leaves_torch
     assert not torch.equal(MODELING.collate(replace(settings, seed=0))(features)["labels"], together["labels"])
 
 
+def test_workers_that_outlive_an_epoch_mask_anew(folders: dict[str, str]) -> None:
+    settings = encoding(folders["bert"], maxlength=64)
+    features, collate = MODELING.encode(TEXTS, settings, True), MODELING.collate(settings)
+    assert isinstance(collate, blocks.MaskedBatches)
+    loader: Any = torch.utils.data.DataLoader(
+        features,  # type: ignore[arg-type]
+        batch_size=len(features),
+        collate_fn=collate,
+        num_workers=1,
+        persistent_workers=True,
+    )
+    seen = []
+    for epoch in (0, 1, 0):
+        collate.set_epoch(epoch)
+        seen.append(next(iter(loader))["labels"])
+    assert torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[1])
+
+
 def test_a_row_with_nothing_masked_costs_nothing(folders: dict[str, str]) -> None:
     settings = encoding(folders["bert"])
     features = MODELING.encode([Example(0, "")], settings, True)
@@ -288,7 +307,7 @@ def test_a_run_masks_a_row_anew_in_every_epoch(tmp_path, monkeypatch):
 
     def watched(self, features):
         batch = collate(self, features)
-        seen.setdefault(self.epoch, []).append(batch["labels"].tolist())
+        seen.setdefault(int(self.epoch), []).append(batch["labels"].tolist())
         return batch
 
     monkeypatch.setattr(blocks.MaskedBatches, "__call__", watched)

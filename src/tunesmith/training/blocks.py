@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -67,14 +67,14 @@ class MaskedBatches:
 
     A row's mask depends on the seed, the epoch and the row alone: not on its batch, on workers, or on torch's random
     state. So evaluation sees the same masks every time, and a resumed run those it would have seen. Training calls
-    `set_epoch` so that a row is masked anew in each epoch.
+    `set_epoch` so that a row is masked anew in each epoch; workers that outlive an epoch see it, for it is shared.
     """
 
     encoding: Encoding
-    epoch: int = 0
+    epoch: torch.Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64).share_memory_())
 
     def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        self.epoch.fill_(epoch)
 
     def __call__(self, features: list[Feature]) -> Batch:
         side = getattr(self.encoding.tokenizer, "padding_side", "right")
@@ -89,7 +89,7 @@ class MaskedBatches:
         chance = torch.ones(3, *ids.shape, dtype=torch.float64)
         for place in range(len(ids)):
             row = ids[place][real[place]]
-            drawn = draws((3, len(row)), self.encoding.seed, self.epoch, row.numpy())
+            drawn = draws((3, len(row)), self.encoding.seed, int(self.epoch), row.numpy())
             chance[:, place, real[place]] = torch.from_numpy(drawn)
         chosen = chance[0].lt(MASKED) & real & ~torch.isin(ids, special)
         labels = torch.where(chosen, ids, IGNORED)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 import tiny
@@ -82,3 +83,16 @@ def test_an_adapter_without_the_tasks_head_is_refused_as_a_base(tmp_path: Path) 
     tunesmith.train(texts, base=base, task="language-modeling", lora=True, output_dir=str(out), **QUICK)
     with pytest.raises(ArtifactError, match="classifier"):
         tunesmith.train(ROWS, base=str(out), **QUICK)
+
+
+@pytest.mark.parametrize("lora", [None, True])
+def test_a_head_beside_the_parts_of_the_body_is_new_and_saved(lora: Any, tmp_path: Path) -> None:
+    rows = [{"question": "who", "context": "Anna wrote", "answers": "Anna"}] * 4
+    out = tmp_path / "out"
+    run = tunesmith.train(
+        rows, base=tiny.t5(tmp_path / "t5"), task="question-answering", lora=lora, output_dir=str(out), **QUICK
+    )
+    inputs = run.tokenizer("Anna wrote", return_tensors="pt")
+    with torch.no_grad():
+        expected, again = (model(**inputs).start_logits for model in (run.model, tunesmith.load(out).model))
+    assert torch.allclose(expected, again, atol=1e-6)

@@ -11,10 +11,13 @@ from typing import Any
 from ..config import Hooks, Settings
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples, Prediction, Task
-from ..training import adapters, features, fitting, predictor, quantization, saved, session, weights
 from ..training.bases import open_base
+from ..training.quantization import unheard
 from ..training.recipe import Encoding, Recipe
 from ..training_arguments import training_arguments
+
+with unheard():  # these import peft
+    from ..training import adapters, fitting, predictor, quantization, saved, session, weights
 
 RECIPES = {
     "text-classification": "classification:RECIPE",
@@ -100,13 +103,14 @@ class TransformersFramework:
         """Every training argument with its default."""
         return {name: argument.default for name, argument in training_arguments().items()}
 
-    def prepare(
-        self, task: Task, splits: Mapping[str, Examples], *, settings: Settings, hooks: Hooks
-    ) -> dict[str, Any]:
-        """Token features of each split, as `datasets.Dataset`s."""
-        recipe = recipe_of(task.name)
-        opened = session.open_session(task.name, settings, hooks, splits["train"], RunFolder(), pad_to=None)
-        return {name: features.build(split, recipe, opened.encoding, gold=True) for name, split in splits.items()}
+    def open(self, task: str, settings: Settings, hooks: Hooks) -> Hooks:
+        """`hooks` with the base opened: what is wrong with it is told before any data is read.
+
+        Raises:
+            ConfigError, UnknownName, MissingCredential, ArtifactError: the base cannot be had.
+        """
+        quantization.check(task, settings, hooks)
+        return replace(hooks, opened=session.named_base(task, settings, hooks))
 
     def fit(
         self, task: Task, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, hooks: Hooks
@@ -117,7 +121,6 @@ class TransformersFramework:
             ConfigError: settings that do not go together.
             TrainingFailed: the loss left the finite numbers, or memory ran out.
         """
-        quantization.check(task.name, settings, hooks)
         module, encoding, history, chosen = fitting.fit(
             fitting.Job(task, recipe_of(task.name), splits, settings, folder, hooks)
         )

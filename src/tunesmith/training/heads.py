@@ -11,6 +11,7 @@ from torch import nn
 from ..data.labels import Kind, Labels
 from ..errors import ConfigError
 from . import adapters
+from .quantization import unquantized
 
 PROBLEMS: dict[Kind, str] = {
     "single": "single_label_classification",
@@ -52,8 +53,23 @@ def head_modules(model: Any) -> dict[str, nn.Module]:
     """The modules outside the model's body, by name: the task's head, under an adapter its copies too."""
     model = adapters.inner(model)
     body = getattr(model, "base_model", model)
+    if body is model:  # the parts of the body lie beside the head, as in T5
+        known = _body_names(model)
+        return {name: part for name, part in model.named_modules() if adapters.plain_name(name) not in known}
     inside = set(map(id, body.modules()))
     return {name: module for name, module in model.named_modules() if name and id(module) not in inside}
+
+
+def _body_names(model: Any) -> set[str]:
+    """The modules of the model's body, as its architecture names them; all where there is none without a head."""
+    from transformers import AutoModel
+
+    try:
+        with torch.device("meta"):  # names are wanted, no memory
+            bare = AutoModel.from_config(unquantized(model.config))
+    except ValueError:
+        bare = model
+    return {name for name, _ in bare.named_modules()}
 
 
 def renew_head(model: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,21 @@ DEFAULTS = {
 }
 
 _log = logging.getLogger(__name__)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Keep back one warning of bitsandbytes, about a faster 4-bit kernel: peft imports it, wanted or not."""
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+
+    def another(record: logging.LogRecord) -> bool:
+        return "gemm_4bit_forward" not in record.getMessage()
+
+    logger.addFilter(another)
+    try:
+        yield
+    finally:
+        logger.removeFilter(another)
 
 
 def config(quantize: Any) -> Any:

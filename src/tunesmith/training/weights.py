@@ -57,7 +57,7 @@ def load(
         model = adapters.reopen(model, base.adapter, trainable=trainable)
         missing = [name for name in missing if not adapters.holds(model, name)]
     whole = whole or base.adapter is not None  # what an adapter does not hold would neither be read nor trained
-    refuse_lacking(base.name, auto, [name for name in missing if _needed(model, name, whole, classifies_text)])
+    refuse_lacking(base.name, auto, _needed(model, missing, whole=whole, classifies_text=classifies_text))
     if base.adapter is not None and labels is not None:
         heads.fit_head(model, labels, classifies_text=classifies_text)
     elif not kept:
@@ -81,22 +81,17 @@ def _modules(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
 
 
-def _needed(model: Any, name: str, whole: bool, classifies_text: bool) -> bool:
-    """Whether a model without this weight is refused. Classifiers of texts alone read the pooler."""
+def _needed(model: Any, names: Iterable[str], *, whole: bool, classifies_text: bool) -> list[str]:
+    """The weights without which a model is refused: with `whole` all, but a pooler only where texts are classified."""
     if whole:
-        return classifies_text or not _pools(name)
-    return not _may_be_new(model, name)
+        return [name for name in names if classifies_text or not _pools(name)]
+    return _of_body(model, names)
 
 
-def _may_be_new(model: Any, name: str) -> bool:
-    """Whether a weight may be missing in a base that is trained: one of the head, or of a pooler."""
-    body = getattr(model, "base_model", model)
-    if _pools(name):
-        return True
-    if body is not model:
-        return not name.startswith(f"{model.base_model_prefix}.")
-    output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    return output is not None and any(name.startswith(f"{at}.") for at, part in model.named_modules() if part is output)
+def _of_body(model: Any, names: Iterable[str]) -> list[str]:
+    """Those of the weights that a base must hold to be trained: none of the head, none of a pooler."""
+    new = {"", *heads.head_modules(model)}
+    return [name for name in names if not _pools(name) and name.rpartition(".")[0] not in new]
 
 
 def _pools(name: str) -> bool:
@@ -149,10 +144,7 @@ def _float_modules(loader: Any, base: Base) -> list[str]:
     trusted = {key: value for key, value in base.options.items() if key == "trust_remote_code"}
     with torch.device("meta"):  # names are wanted, no memory
         model = loader.from_config(deepcopy(unquantized(base.config)), **trusted)
-    found = list(heads.head_modules(model))
-    output = model.get_output_embeddings()
-    found += [name for name, part in model.named_modules() if _pools(name) or (output is not None and part is output)]
-    return found
+    return [*heads.head_modules(model), *(name for name, _ in model.named_modules() if _pools(name))]
 
 
 def unsaved(model: Any, *, must_reopen: bool) -> tuple[str, ...]:
@@ -167,7 +159,7 @@ def unsaved(model: Any, *, must_reopen: bool) -> tuple[str, ...]:
         return ()
     path = getattr(model, "name_or_path", "")
     others = _differing(model, path) if path else None
-    if others is not None and all(_may_be_new(model, name) for name in others):
+    if others is not None and not _of_body(model, others):
         return _modules(others)
     if must_reopen:
         told = "a model whose weights are those of a saved one, or lora=None: save it to a folder first and give that"

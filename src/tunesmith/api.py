@@ -93,6 +93,7 @@ def fit(
         raise UnsupportedTask(
             settings.framework, task.name, reason, [n for n in frameworks.names() if n != framework.name]
         )
+    hooks = framework.open(task.name, settings, hooks)
     notes: list[str] = []
     splits = read_data(task, train, validation, test, settings, note=notes.append)
     settings = replace(settings, columns=dict(splits["train"].columns))

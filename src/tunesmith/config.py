@@ -31,7 +31,10 @@ from .values import (
 
 @dataclass(frozen=True)
 class Hooks:
-    """The live objects of a run, which no file can hold; the last five win over the setting of the same name."""
+    """The live objects of a run, which no file can hold; base to quantize win over the setting of the same name.
+
+    opened: the base as the framework has opened it, before any data was read.
+    """
 
     metrics: Callable[[Any], Mapping[str, float]] | None = None
     callbacks: Sequence[Any] = ()
@@ -42,6 +45,7 @@ class Hooks:
     teacher: Any = None
     lora: Any = None
     quantize: Any = None
+    opened: Any = None
 
 
 def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group: str = "Model", **more: Any) -> Any:

@@ -30,7 +30,7 @@ def test_a_length_beyond_the_model_is_cut_and_said(tmp_path: Path) -> None:
 
 def test_a_model_without_a_limit_of_positions_cuts_only_where_asked(tmp_path: Path) -> None:
     base = open_base(tiny.t5(tmp_path), "sequence-sequence")
-    assert session.max_length(None, base, RunFolder()) == session.ENDLESS
+    assert session.max_length(None, base, RunFolder()) == session.UNLIMITED
     assert session.max_length(32, base, RunFolder()) == 32
 
 

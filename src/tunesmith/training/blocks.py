@@ -61,6 +61,13 @@ def starts(segments: torch.Tensor) -> torch.Tensor:
     return segments.ne(before)
 
 
+def _shared(number: int) -> torch.Tensor:
+    """A number that other processes see change."""
+    made: Any = torch.tensor(number)
+    shared: torch.Tensor = made.share_memory_()
+    return shared
+
+
 @dataclass
 class MaskedBatches:
     """Collates features with 15% of the tokens masked; `labels` hold them, -100 elsewhere.
@@ -71,7 +78,7 @@ class MaskedBatches:
     """
 
     encoding: Encoding
-    epoch: torch.Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64).share_memory_())
+    epoch: torch.Tensor = field(default_factory=lambda: _shared(0))
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch.fill_(epoch)

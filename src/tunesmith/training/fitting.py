@@ -70,7 +70,8 @@ def fit(job: Job) -> Fitted:
 
     settings = job.settings
     set_seed(settings.seed)
-    resume = checkpoints.resolve(settings.checkpoint, settings.output_dir)
+    wanted = settings.training.get("resume_from_checkpoint") if settings.checkpoint is None else settings.checkpoint
+    resume = checkpoints.resolve(True if wanted == "True" else wanted, settings.output_dir)
     half = bool(settings.training.get("fp16") or settings.training.get("bf16"))
     opened = session.open_session(
         job.task.name, settings, job.hooks, job.splits["train"], job.folder, pad_to=8 if half else None

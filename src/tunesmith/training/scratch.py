@@ -135,8 +135,8 @@ def tokenizer(texts: Iterable[str], name: str, *, vocab_size: int | None = None)
     return learn(texts, size, length)
 
 
-def config(name: str, task: str, tokenizer: Any, fields: Mapping[str, Any] | None = None) -> Any:
-    """The configuration of a size, for a task and a tokenizer; `fields` are set over those of the size.
+def check(new: Wanted, task: str) -> None:
+    """Refuse a new model that cannot be made, before any text is read.
 
     Raises:
         UnknownName: no such size.
@@ -145,12 +145,28 @@ def config(name: str, task: str, tokenizer: Any, fields: Mapping[str, Any] | Non
     """
     from transformers import AutoConfig
 
-    plain, kind = _plain(name), family(name)
+    plain, kind = _plain(new.size), family(new.size)
     if plain not in SIZES:
-        raise UnknownName("size to train from scratch", name, SIZES)
+        raise UnknownName("size to train from scratch", new.size, SIZES)
     if task not in TASKS[kind]:
         fit = [size for size in SIZES if task in TASKS[family(size)]]
-        raise ConfigError("from_scratch", name, f"a size that can learn {task}: {', '.join(fit)}")
+        raise ConfigError("from_scratch", new.size, f"a size that can learn {task}: {', '.join(fit)}")
+    known = AutoConfig.for_model(kind).to_dict()
+    for name in new.fields:
+        if name not in known:
+            raise UnknownSetting(name, known)
+
+
+def config(name: str, task: str, tokenizer: Any, fields: Mapping[str, Any] | None = None) -> Any:
+    """The configuration of a size, for a task and a tokenizer; `fields` are set over those of the size.
+
+    Raises:
+        UnknownName, UnknownSetting, ConfigError: as `check` does.
+    """
+    from transformers import AutoConfig
+
+    check(Wanted(name, fields=fields or {}), task)
+    plain, kind = _plain(name), family(name)
     ids = {
         key: getattr(tokenizer, key)
         for key in ("pad_token_id", "bos_token_id", "eos_token_id")
@@ -158,10 +174,6 @@ def config(name: str, task: str, tokenizer: Any, fields: Mapping[str, Any] | Non
     }
     if kind == "t5":
         ids["decoder_start_token_id"] = tokenizer.pad_token_id
-    known = AutoConfig.for_model(kind).to_dict()
-    for field_name in fields or {}:
-        if field_name not in known:
-            raise UnknownSetting(field_name, known)
     return AutoConfig.for_model(kind, **{"vocab_size": len(tokenizer), **SIZES[plain], **ids, **(fields or {})})
 
 
@@ -177,7 +189,7 @@ def model(
     """An untrained model with the task's head; weights are drawn from torch's random state, or from `seed`.
 
     Raises:
-        UnknownName, UnknownSetting, ConfigError: as `config` does.
+        UnknownName, UnknownSetting, ConfigError: as `check` does.
     """
     import torch
     import transformers

@@ -34,11 +34,7 @@ def open_session(
     task: str, settings: Settings, hooks: Hooks, train: Examples, folder: RunFolder, *, pad_to: int | None
 ) -> Opened:
     """The base of `settings` (or of `hooks`, where live objects were given) and how its tokenizer reads the data."""
-    if settings.from_scratch is not None:
-        base = from_scratch(task, settings, hooks, train)
-    else:
-        given = hooks.base if hooks.base is not None else settings.base
-        base = open_base(given, task, settings.model_args)
+    base: Base = hooks.opened or from_scratch(task, settings, hooks, train)
     set_pad_token(base.tokenizer, base.name)
     set_segments(base.tokenizer, base.config)
     labels = train.labels
@@ -56,6 +52,28 @@ def open_session(
         pad_to=pad_to,
     )
     return Opened(base, encoding)
+
+
+def named_base(task: str, settings: Settings, hooks: Hooks) -> Base | None:
+    """The base that was named, opened; None where a new model is trained. It needs no data, and so comes first.
+
+    Raises:
+        ConfigError: a base, or a tokenizer, beside what it does not go with.
+        UnknownName: no such base, or no such size of a new model.
+    """
+    given = hooks.base if hooks.base is not None else settings.base
+    if settings.from_scratch is not None:
+        from . import scratch
+
+        if given is not None:
+            raise ConfigError("base", given, "no base beside from_scratch, which trains a new model")
+        scratch.check(scratch.wanted(settings.from_scratch), task)
+        return None
+    if hooks.tokenizer is not None:
+        raise ConfigError(
+            "tokenizer", type(hooks.tokenizer).__name__, "from_scratch beside it, or base=(base, tokenizer)"
+        )
+    return open_base(given, task, settings.model_args)
 
 
 def from_scratch(task: str, settings: Settings, hooks: Hooks, train: Sequence[Example]) -> Base:

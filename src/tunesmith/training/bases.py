@@ -62,7 +62,7 @@ def default_base(task: str) -> str:
 
 
 def open_base(base: Any, task: str, model_args: Mapping[str, Any] | None = None) -> Base:
-    """Open the configuration and tokenizer of `base`; weights are read later, by `heads.load`.
+    """Open the configuration and tokenizer of `base`; weights are read later, by `weights.load`.
 
     base: None (the task's default), 'minilm', a hub id, a local path, or (model, tokenizer), where either may be a
     path too. model_args: revision, dtype, attn_implementation, trust_remote_code and other loading arguments.

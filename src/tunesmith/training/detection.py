@@ -45,7 +45,8 @@ def load(base: Base) -> TokenDetection:
 
 
 def _half(base: Base, name: str) -> tuple[Any, tuple[str, ...]]:
-    options = {"dtype": torch.float32, **base.options}  # master weights: a 16-bit checkpoint is trained in 32 bits
+    whole = base.adapter is None  # master weights: a 16-bit checkpoint that is trained whole is so in 32 bits
+    options = {"dtype": torch.float32, **base.options} if whole else base.options
     base = replace(base, config=deepcopy(base.config), options=options)
     auto = "AutoModelForMaskedLM" if name == "generator" else _judge_of(base.config)
     return weights.load(base, auto, None, classifies_text=False, trainable=True)

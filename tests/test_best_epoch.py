@@ -50,9 +50,7 @@ CASES: dict[str, tuple[str, str, list[dict[str, Any]], str]] = {
 def test_the_best_epoch_by_the_tasks_own_metric_is_the_one_that_is_kept(tmp_path: Path, case: str) -> None:
     family, task, rows, metric = CASES[case]
     base = getattr(tiny, family)(tmp_path / "base")
-    run = tunesmith.train(
-        rows, base=base, task=task, validation=0.25, num_train_epochs=2, learning_rate=1e-3
-    )
+    run = tunesmith.train(rows, base=base, task=task, validation=0.25, num_train_epochs=2, learning_rate=1e-3)
     logged = [entry[f"eval_{metric}"] for entry in run.history if f"eval_{metric}" in entry]
     assert len(logged) == 3, "one of each epoch, and one of the model that was kept"
     best = min(logged[:2]) if metric == "loss" else max(logged[:2])

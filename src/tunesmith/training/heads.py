@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -72,13 +73,17 @@ def _body_names(model: Any) -> set[str]:
     return {name for name, _ in bare.named_modules()}
 
 
-def renew_head(model: Any) -> None:
-    """Initialize the head again, as the model's own class does, under the current seed."""
-    model = adapters.inner(model)
+def renew_head(model: Any, *, new: Iterable[str] = ()) -> None:
+    """Initialize the head again, as the model's own class does, under the current seed.
+
+    new: weights that no file held: a module of these alone has just been initialized, and stays as it is.
+    """
+    model, drawn = adapters.inner(model), set(new)
     for name, module in head_modules(model).items():
-        if "lora_" not in name and any(True for _ in module.parameters(recurse=False)):
-            for parameter in module.parameters(recurse=False):
-                parameter._is_hf_initialized = False  # type: ignore[attr-defined]
+        weights: dict[str, Any] = dict(module.named_parameters(prefix=name, recurse=False))
+        if "lora_" not in name and set(weights) - drawn:
+            for parameter in weights.values():
+                parameter._is_hf_initialized = False
             model._init_weights(module)
 
 

@@ -61,7 +61,7 @@ def load(
     if base.adapter is not None and labels is not None:
         heads.fit_head(model, labels, classifies_text=classifies_text)
     elif not kept:
-        heads.renew_head(model)
+        heads.renew_head(model, new=missing)
     return model, _modules(missing)
 
 

@@ -151,7 +151,7 @@ class Settings:
         "Processes that tokenize: a number, or true for one a core.",
         type="bool | int | None",
         group="Features",
-        read=read_count(True, False),
+        read=read_count(True, False, 0),
         expected="true, false, or a number of processes",
     )
     tokenizebatch: int = setting(1000, "Rows tokenized at a time.", type="int", group="Features", lowest=1)

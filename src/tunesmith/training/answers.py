@@ -8,6 +8,7 @@ comes first, as decoders are trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -128,18 +129,18 @@ def _span(feature: Feature, example: Example, *, first: bool, last: bool) -> tup
 
 def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
     """Padded batches; padding on the left moves the positions."""
+    return partial(_batch, encoding)
 
-    def batch(features: list[Feature]) -> Batch:
-        keys = {"start_positions": IGNORED, "end_positions": IGNORED}
-        made = pad(features, encoding, extra=keys)
-        if encoding.tokenizer.padding_side == "left":
-            shift = made["input_ids"].shape[1] - torch.tensor([len(feature["input_ids"]) for feature in features])
-            made |= {key: made[key] + shift for key in keys if key in made}
-        if "start_positions" in made:
-            made["real"] = made["attention_mask"].bool()
-        return made
 
-    return batch
+def _batch(encoding: Encoding, features: list[Feature]) -> Batch:
+    keys = {"start_positions": IGNORED, "end_positions": IGNORED}
+    made = pad(features, encoding, extra=keys)
+    if encoding.tokenizer.padding_side == "left":
+        shift = made["input_ids"].shape[1] - torch.tensor([len(feature["input_ids"]) for feature in features])
+        made |= {key: made[key] + shift for key in keys if key in made}
+    if "start_positions" in made:
+        made["real"] = made["attention_mask"].bool()
+    return made
 
 
 class SpanLoss:

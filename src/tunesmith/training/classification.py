@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,15 +47,15 @@ def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[
 
 def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
     """Batches padded to their longest row; labels are class ids (long), or a float a label, or a float."""
+    return partial(_batch, encoding)
+
+
+def _batch(encoding: Encoding, features: list[Feature]) -> Batch:
     dtype = torch.long if encoding.kind == "single" else torch.float32
-
-    def batch(features: list[Feature]) -> Batch:
-        made = pad(features, encoding, extra={})
-        if features and features[0].get("labels") is not None:
-            made["labels"] = torch.tensor(np.asarray([feature["labels"] for feature in features]), dtype=dtype)
-        return made
-
-    return batch
+    made = pad(features, encoding, extra={})
+    if features and features[0].get("labels") is not None:
+        made["labels"] = torch.tensor(np.asarray([feature["labels"] for feature in features]), dtype=dtype)
+    return made
 
 
 class ClassificationLoss:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,6 +20,8 @@ from ..tasks.base import Example, Examples
 from .recipe import Encoding, Feature, Recipe
 
 VERSION = 1  # raise it when any recipe's features change: old cache entries are then never read
+
+_log = logging.getLogger("tunesmith")
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,27 @@ def encoded(
 ) -> Iterator[Feature]:
     """Features in the order of the examples, `example` counted over all of them."""
     starts = range(0, len(examples), workers.rows)
-    chunks = (list(examples[start : start + workers.rows]) for start in starts)
-    if workers.processes > 1 and len(starts) > 1:
-        with ProcessPoolExecutor(workers.processes, multiprocessing.get_context("spawn")) as pool:
-            yield from _placed(pool.map(_Encode(recipe.encode, encoding, gold), chunks), starts, len(examples), on_rows)
-        return
-    yield from _placed(map(_Encode(recipe.encode, encoding, gold), chunks), starts, len(examples), on_rows)
+    encode = _Encode(recipe.encode, encoding, gold)
+
+    def chunks(first: int) -> Iterator[list[Example]]:
+        return (list(examples[start : start + workers.rows]) for start in starts[first:])
+
+    def parts() -> Iterator[list[Feature]]:
+        done = 0
+        if workers.processes > 1 and len(starts) > 1:
+            try:
+                with ProcessPoolExecutor(workers.processes, multiprocessing.get_context("spawn")) as pool:
+                    for part in pool.map(encode, chunks(0)):
+                        done += 1
+                        yield part
+            except BrokenProcessPool:
+                _log.warning(
+                    "the processes that tokenize died, so the rest is done in this one. A script that starts processes "
+                    "needs `if __name__ == '__main__':` around its work."
+                )
+        yield from map(encode, chunks(done))
+
+    yield from _placed(parts(), starts, len(examples), on_rows)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -98,14 +99,14 @@ def collate_causal(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
 
     Padding is on the right, whatever the tokenizer's side: positions then start at the first token.
     """
+    return partial(_causal_batch, encoding)
 
-    def batch(features: list[Feature]) -> Batch:
-        made = padded(features, encoding)
-        segments = made["attention_mask"]
-        made["labels"] = torch.where(segments.eq(0) | starts(segments), IGNORED, made["input_ids"])
-        return apart(made, causal=True)
 
-    return batch
+def _causal_batch(encoding: Encoding, features: list[Feature]) -> Batch:
+    made = padded(features, encoding)
+    segments = made["attention_mask"]
+    made["labels"] = torch.where(segments.eq(0) | starts(segments), IGNORED, made["input_ids"])
+    return apart(made, causal=True)
 
 
 def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:

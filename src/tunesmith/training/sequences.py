@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,16 +79,16 @@ def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
     The targets are in the batch twice. `labels` go to the model, for only the model knows how its decoder's inputs come
     from them (a shift, or mBART's turn of the language code); `targets` are the loss's.
     """
+    return partial(_batch, encoding)
 
-    def batch(features: list[Feature]) -> Batch:
-        made = pad(features, encoding)
-        if "labels" in features[0]:
-            rows = [feature["labels"] for feature in features]
-            made["labels"] = pad_rows(rows, IGNORED, multiple=encoding.pad_to, limit=encoding.maxlength)
-            made[TARGETS] = made["labels"].clone()
-        return made
 
-    return batch
+def _batch(encoding: Encoding, features: list[Feature]) -> Batch:
+    made = pad(features, encoding)
+    if "labels" in features[0]:
+        rows = [feature["labels"] for feature in features]
+        made["labels"] = pad_rows(rows, IGNORED, multiple=encoding.pad_to, limit=encoding.maxlength)
+        made[TARGETS] = made["labels"].clone()
+    return made
 
 
 def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:

@@ -9,6 +9,7 @@ its surroundings.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -137,7 +138,7 @@ def _gold(example: Example, ranges: Ranges, text: str, encoding: Encoding) -> tu
 
 
 def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
-    return lambda features: pad(features, encoding, extra={"labels": IGNORED})
+    return partial(pad, encoding=encoding, extra={"labels": IGNORED})
 
 
 def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch.nn import functional
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+import tiny
 from tunesmith.data.labels import Labels
 from tunesmith.errors import ConfigError, UnsupportedTask
 from tunesmith.training import distillation
@@ -112,3 +115,18 @@ def test_a_teacher_that_reads_other_tokens_is_refused() -> None:
     distillation.check_tokenizers(tiny.bert_tokenizer(), ours)
     with pytest.raises(ConfigError, match="by tokenizer="):
         distillation.check_tokenizers(tiny.bert_tokenizer(["other words"]), ours)
+
+
+@pytest.mark.parametrize("token_types", [True, False])
+def test_a_teacher_of_pairs_reads_what_it_would_read_alone(tmp_path: Path, token_types: bool) -> None:
+    tokenizer = tiny.bert_tokenizer()
+    folder = tiny.bert(tmp_path, model="BertForSequenceClassification")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    pairs = [("the phone is great", "a good book"), ("a bad film", "the box was broken and old")]
+    alone = tokenizer([a for a, _ in pairs], [b for _, b in pairs], padding=True, return_tensors="pt")
+    students = {key: value for key, value in alone.items() if token_types or key != "token_type_ids"}
+    teacher = Teacher(model, 1.0, 0.5, separator=tokenizer.sep_token_id)
+    with torch.no_grad():
+        wanted = model(**alone).logits
+    assert torch.allclose(teacher.logits({**students, "not_the_teachers": torch.ones(2)}, model.device), wanted)
+    assert "not_the_teachers" not in students, "the student's batch stays the student's"

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from ..errors import ConfigError, UnsupportedTask
 from .batching import IGNORED
+from .feeding import accepted
 from .recipe import Batch, Encoding, Loss
 
 TASKS = ("text-classification", "token-classification", "language-generation", "language-modeling", "sequence-sequence")
@@ -64,22 +65,43 @@ class DistilledLoss:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained model in eval mode, and how its logits are weighed."""
+    """A trained model in eval mode, and how its logits are weighed.
+
+    separator: the token id between two texts, for tasks whose rows may have two.
+    """
 
     model: Any
     temperature: float
     alpha: float
+    separator: int | None = None
 
     def logits(self, inputs: Batch, device: torch.device) -> torch.Tensor:
         """The teacher's logits for a batch's inputs, on the student's device, without gradient."""
         self.model.eval().to(device)
+        keys = accepted(self.model, ())
+        given = {key: value for key, value in inputs.items() if keys is None or key in keys}
+        if self.separator is not None and "token_type_ids" not in given and _tells_apart(self.model):
+            given["token_type_ids"] = _segments(inputs, self.separator)
         with torch.no_grad():
-            found: torch.Tensor = self.model(**inputs).logits
+            found: torch.Tensor = self.model(**given).logits
         return found
 
     def loss(self, inner: Loss, kind: str) -> DistilledLoss:
         """The labels' loss joined with the divergence from this teacher."""
         return DistilledLoss(inner, self.temperature, self.alpha, kind, shift=bool(getattr(inner, "shift", False)))
+
+
+def _tells_apart(model: Any) -> bool:
+    return (getattr(model.config, "type_vocab_size", None) or 0) > 1
+
+
+def _segments(inputs: Batch, separator: int) -> torch.Tensor:
+    """Which text of a pair each token is of, as BERT counts: 1 behind the first separator, 0 before it and on padding.
+
+    A student that does not tell the texts apart (DistilBERT) has no such input, and its teacher needs it.
+    """
+    ends = inputs["input_ids"].eq(separator).long()
+    return (ends.cumsum(1) - ends).clamp(max=1) * inputs["attention_mask"].ne(0).long()
 
 
 def check(task: str, distillation: Any) -> tuple[float, float]:

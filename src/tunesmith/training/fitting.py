@@ -247,7 +247,8 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
     classifies = task.name == "text-classification"
     taught, _ = weights.load(opened, job.recipe.auto, None, classifies_text=classifies, whole=True)
     distillation.check_teacher(taught, model, encoding)
-    return distillation.Teacher(taught, temperature, alpha)
+    separator = opened.tokenizer.sep_token_id if classifies else None
+    return distillation.Teacher(taught, temperature, alpha, separator)
 
 
 def _choice(job: Job, model: Any) -> defaults.Choice:

@@ -288,7 +288,7 @@ import json, os, resource, sys
 import tunesmith
 from tunesmith.errors import ArtifactError
 
-base, rows, quick, runs = json.load(sys.stdin)
+base, rows, quick, runs, saved = json.load(sys.stdin)
 told = {}
 for name, (limit, settings) in runs.items():
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -298,6 +298,13 @@ for name, (limit, settings) in runs.items():
     except ArtifactError as error:
         told[name] = str(error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+run = tunesmith.train(rows, base=base, cache=False, **quick)
+resource.setrlimit(resource.RLIMIT_FSIZE, (next(iter(runs.values()))[0], hard))
+try:
+    run.save(saved)
+except ArtifactError as error:
+    told["saved"] = str(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 json.dump(told, sys.stdout)
 """
 
@@ -311,12 +318,14 @@ def test_a_full_disk_is_told_and_leaves_no_half_written_model(bert: str, tmp_pat
         "optimizer": (int(weights * 1.5), {"output_dir": str(tmp_path / "optimizer"), "save_strategy": "epoch"}),
         "nowhere": (weights // 2, {"validation": ROWS}),  # tuned: the best epoch is kept in a temporary folder
     }
-    told = python(FULL_DISK, [bert, ROWS, QUICK, runs])
+    told = python(FULL_DISK, [bert, ROWS, QUICK, runs, str(tmp_path / "saved")])
     assert "nowhere" in told
     for name in ("model", "optimizer"):
         assert f"{tmp_path / name}: the disk did not take a file" in told[name]
         assert "Make room" in told[name]
         assert files_in(tmp_path / name) == {"config.yaml", "events.jsonl"}
+    assert f"{tmp_path / 'saved'}: the disk did not take a file" in told["saved"]
+    assert files_in(tmp_path / "saved") == set()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,14 +13,11 @@ from typing import Any
 from .config import Hooks, Settings
 from .errors import ArtifactError, MissingCredential, ServerError, TunesmithError, UnsupportedTask
 from .evaluation import record, scoring
-from .folder import Listener, RunFolder
+from .folder import STAGED, Listener, RunFolder, no_room
 from .registry import frameworks, tasks
 from .run import Run
 from .tasks.base import Examples, Prediction, Task
 from .tasks.parts import read_data as read_data
-
-# How Python, safetensors and torch, each in its own class of error, say that a file cannot be written.
-_NO_ROOM = re.compile(r"No space left|Disk quota exceeded|File too large|Read-only file system|inline_container")
 
 
 def train(
@@ -125,10 +121,10 @@ def _whole(folder: RunFolder) -> Iterator[None]:
             from .training import checkpoints
 
             checkpoints.clean(folder.path)
-            shutil.rmtree(folder.path / ".final.tmp", ignore_errors=True)  # where the last save puts its files together
+            shutil.rmtree(folder.path / STAGED, ignore_errors=True)
         if type(error).__module__.startswith("huggingface_hub."):
             raise _of_hub(error) from error
-        if isinstance(error, TunesmithError) or not _NO_ROOM.search(str(error)):
+        if isinstance(error, TunesmithError) or not no_room(error):
             raise
         advice = "Make room or take another output_dir; `checkpoint=True` resumes from the newest whole checkpoint."
         where = folder.path or "the temporary folder"

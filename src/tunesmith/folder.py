@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,11 @@ from typing import Any
 from .errors import ArtifactError
 
 Listener = Callable[[str, Mapping[str, Any]], None]
+
+STAGED = ".final.tmp"  # in a run's folder: where the files of a model are put together
+
+# How Python, safetensors and torch, each in its own class of error, say that a file cannot be written.
+_NO_ROOM = re.compile(r"No space left|Disk quota exceeded|File too large|Read-only file system|inline_container")
 
 _log = logging.getLogger("tunesmith")
 
@@ -30,6 +38,40 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise ArtifactError(path, f"cannot be written: {error.strerror or error}") from error
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether it tells that the disk took no more."""
+    return _NO_ROOM.search(str(error)) is not None
+
+
+def move_files(staged: Path, folder: Path) -> None:
+    """Rename every file under `staged` into its place under `folder`, and remove `staged`."""
+    for source in sorted(path for path in staged.rglob("*") if path.is_file()):
+        target = folder / source.relative_to(staged)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source, target)
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """A folder to write files into; they are renamed into `folder` when all of them are written, or none is.
+
+    Raises:
+        ArtifactError: the disk did not take them.
+    """
+    staged = folder / STAGED
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        staged.mkdir(parents=True)
+        yield staged
+        move_files(staged, folder)
+    except BaseException as error:
+        shutil.rmtree(staged, ignore_errors=True)
+        if no_room(error) and not isinstance(error, ArtifactError):
+            raise ArtifactError(folder, f"the disk did not take a file: {error}") from error
+        raise
 
 
 @dataclass(frozen=True)

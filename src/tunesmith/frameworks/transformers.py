@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Hooks, Settings
-from ..folder import RunFolder
+from ..errors import ArtifactError
+from ..folder import RunFolder, staging
 from ..tasks.base import Example, Examples, Prediction, Task
 from ..training.bases import open_base
 from ..training.quantization import unheard
@@ -83,9 +84,12 @@ class TransformersModel:
     def save(self, folder: Path) -> None:
         """Weights, configuration and tokenizer, loadable by transformers; and how the model reads text."""
         adapters.check_saved(self.module, folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.module.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        if not hasattr(self.module, "save_pretrained"):
+            told = "transformers cannot write it: save its weights yourself, with safetensors.torch.save_model"
+            raise ArtifactError(folder, f"the model is a plain {type(self.module).__name__}; {told}")
+        with staging(folder) as aside:
+            self.module.save_pretrained(aside)
+            self.tokenizer.save_pretrained(aside)
         saved.write(folder, self.task, self.module, self.encoding)
 
 

@@ -13,6 +13,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel
 from transformers.trainer_utils import SaveStrategy
 
+from ..folder import STAGED, move_files
 from . import arguments, checkpoints
 
 TRAINING_ARGUMENTS = "training_args.json"
@@ -94,16 +95,12 @@ def save_final(trainer: Any, beside: Callable[[Path], None]) -> None:
     """
     args = trainer.args
     folder = Path(args.output_dir)
-    staged = folder / ".final.tmp"
+    staged = folder / STAGED
     if args.should_save:
         shutil.rmtree(staged, ignore_errors=True)  # of a run that was killed here
     trainer.save_model(str(staged), _internal_call=True)
     if args.should_save:
-        for source in sorted(path for path in staged.rglob("*") if path.is_file()):
-            target = folder / source.relative_to(staged)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(source, target)
-        shutil.rmtree(staged, ignore_errors=True)
+        move_files(staged, folder)
         trainer.save_state()
         beside(folder)
     if args.push_to_hub:

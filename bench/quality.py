@@ -125,9 +125,13 @@ def compare(loads: Sequence[Workload | Scratch], options: argparse.Namespace) ->
                     "seed": seed,
                     "resamples": options.resamples,
                     "sha256": fingerprint,
+                    "origin": {side: records.origin(paths[side]) for side in ("ours", peer)},
                     "metrics": {name: value.to_dict() for name, value in differences.items()},
                 }
-                records.append({**record, **records.circumstances()}, options.results)
+                now = {
+                    key: value for key, value in records.circumstances().items() if key not in ("commit", "versions")
+                }
+                records.append({**record, **now}, options.results)
                 found.append(record)
     return found
 

@@ -90,10 +90,18 @@ def predictions_path(work: Path, load: str, side: str, seed: int) -> Path:
 
 
 def keep_predictions(path: Path, predicted: Sequence[Any], fingerprint: str) -> None:
+    """With the commit and the versions that made them: a comparison may come much later."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps({"rows": fingerprint, "predictions": list(predicted)}), encoding="utf-8")
+    new, now = path.with_suffix(".new"), circumstances()
+    held = {"rows": fingerprint, "commit": now["commit"], "versions": now["versions"], "predictions": list(predicted)}
+    new.write_text(json.dumps(held), encoding="utf-8")
     new.replace(path)
+
+
+def origin(path: Path) -> dict[str, Any]:
+    """Commit and versions of kept predictions; of those that were kept without, nothing."""
+    held = json.loads(path.read_text(encoding="utf-8"))
+    return {key: held.get(key) for key in ("commit", "versions")}
 
 
 def load_predictions(path: Path, fingerprint: str) -> list[Any]:

@@ -38,6 +38,8 @@ def test_a_score_below_the_peers_beyond_the_interval_is_said(bench):
         quality.run_one(LOAD, side, 3, bench.work, bench.results)
     found = quality.compare([LOAD], bench)
     assert found[0]["metrics"]["accuracy"]["difference"] == -0.5
+    assert found[0]["origin"]["ours"] == found[0]["origin"]["hf"]
+    assert found[0]["origin"]["ours"]["commit"]
     assert quality.table(found).splitlines()[1].endswith("LOWER")
     assert json.loads(bench.results.read_text().splitlines()[-1])["what"] == "comparison"
 

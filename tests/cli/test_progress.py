@@ -33,10 +33,12 @@ def test_notes_evaluations_and_folders_are_lines():
         ("note", {"text": "train: 40 rows"}),
         ("evaluate", {"split": "validation", "metrics": {"accuracy": 0.95, "f1_spam": 0.9}, "epoch": 2.0}),
         ("evaluate", {"split": "test", "metrics": {"accuracy": 0.9}}),
+        ("evaluate", {"split": "validation", "metrics": {"accuracy": 0.96}, "final": True}),
         ("saved", {"folder": "model"}),
         ("unheard-of", {"value": 1}),
     )
-    assert lines == ["train: 40 rows", "validation after epoch 2: accuracy 0.95", "test: accuracy 0.9", "saved model"]
+    scores = ["validation after epoch 2: accuracy 0.95", "test: accuracy 0.9", "validation, final model: accuracy 0.96"]
+    assert lines == ["train: 40 rows", *scores, "saved model"]
 
 
 def test_steps_are_told_at_first_then_every_few_seconds_and_at_the_end(clock):

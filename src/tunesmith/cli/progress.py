@@ -35,7 +35,8 @@ def told(kind: str, values: Mapping[str, Any]) -> str | None:
         numbers = [(name, value) for name, value in metrics.items() if isinstance(value, int | float)]
         shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers if not name.startswith("f1_"))
         epoch = values.get("epoch")
-        return f"{values.get('split', 'held-out')}{f' after epoch {epoch:.3g}' if epoch is not None else ''}: {shown}"
+        when = f" after epoch {epoch:.3g}" if epoch is not None else ", final model" if values.get("final") else ""
+        return f"{values.get('split', 'held-out')}{when}: {shown}"
     if kind == "saved":
         return f"saved {values.get('folder')}"
     return None

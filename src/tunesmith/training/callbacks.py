@@ -27,7 +27,7 @@ class FolderEvents(TrainerCallback):
     """What the loop logs, as events of the run: `train`, `evaluate`, `saved`. Only the first process writes."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+        self.folder, self.ended = folder, False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         if state.is_world_process_zero and logs and "loss" in logs:
@@ -39,7 +39,11 @@ class FolderEvents(TrainerCallback):
     ) -> None:
         if state.is_world_process_zero and metrics:
             split, plain = unprefixed(metrics)
-            self.folder.event("evaluate", split=split, metrics=plain, step=state.global_step, epoch=state.epoch)
+            when = {"final": True} if self.ended else {"step": state.global_step, "epoch": state.epoch}
+            self.folder.event("evaluate", split=split, metrics=plain, **when)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.ended = True  # what is evaluated from here on is the model that is kept, which may be an earlier epoch's
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.folder.path is not None:

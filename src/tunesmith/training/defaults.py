@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SMALL_MODEL = 60_000_000  # trained parameters; below it a model takes, and needs, larger steps
+SMALL_MODEL = 60_000_000  # parameters; below it a model takes, and needs, larger steps
 ROWS_A_CLASS = 60  # fewer rows a class than this leave a new head short of updates: larger steps, and more of them
 
 

@@ -311,3 +311,9 @@ def test_settings_need_no_torch_and_no_transformers():
 
 def test_unknown_setting_is_a_config_error():
     assert issubclass(UnknownSetting, ConfigError)
+
+
+@pytest.mark.parametrize("share", [0, 1, 1.5, True, "much"])
+def test_a_share_of_masked_tokens_is_between_0_and_1(share: object) -> None:
+    with pytest.raises(ConfigError, match="mlm_probability"):
+        Settings.make(task="language-modeling", mlm_probability=share)

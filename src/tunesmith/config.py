@@ -24,6 +24,7 @@ from .values import (
     read_mapping,
     read_model,
     read_scratch,
+    read_share,
     read_source,
     read_switch,
 )
@@ -50,7 +51,9 @@ class Hooks:
 
 def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group: str = "Model", **more: Any) -> Any:
     """A field of `Settings`. `kind` follows from a plain `type`; `more` is what else `Argument` takes."""
-    kind = kind or {"bool": "bool", "int": "int", "str": "str"}.get(type.removesuffix(" | None"), "json")
+    kind = kind or {"bool": "bool", "int": "int", "float": "float", "str": "str"}.get(
+        type.removesuffix(" | None"), "json"
+    )
     metadata = {"type": type, "kind": kind, "group": group, "help": help, "nullable": type.endswith("None"), **more}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
@@ -145,6 +148,9 @@ class Settings:
         kind="choice",
         group="Features",
         choices=("concat", "pack"),
+    )
+    mlm_probability: float = setting(
+        0.15, "Share of the tokens that masked models learn from.", type="float", group="Features", read=read_share
     )
     tokenizers: bool | int | None = setting(
         None,

@@ -145,7 +145,7 @@ class HFTrainer:
         recipe = recipe_of(owner.name)
         pad_to = 8 if args.fp16 or args.bf16 else None
         encoding = Encoding(
-            tokenizer, examples.labels, examples.kind, maxlength, stride, prefix or "", merge, args.seed, pad_to
+            tokenizer, examples.labels, examples.kind, maxlength, stride, prefix or "", merge, args.seed, pad_to=pad_to
         )
 
         def process(data: Any) -> Any:

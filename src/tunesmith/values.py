@@ -121,6 +121,12 @@ def read_distillation(value: Any) -> tuple[float, float]:
     return temperature, alpha
 
 
+def read_share(value: Any) -> float:
+    if isinstance(value, bool) or not 0 < float(value) < 1:
+        raise ValueError
+    return float(value)
+
+
 def read_mapping(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)

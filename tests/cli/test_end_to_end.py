@@ -102,7 +102,7 @@ def test_the_scores_of_held_out_rows_are_printed(told):
 def test_progress_is_ours_and_other_libraries_are_silent(told):
     lines = told["train"]["err"].splitlines()
     assert any(line.startswith("tokenizing  30/30 (100%)") for line in lines)
-    ours = ("train", "test", "tokenizing", "columns", "chosen", "saved", "tunesmith:")
+    ours = ("train", "test", "tokenizing", "columns", "new: classifier", "chosen", "saved", "tunesmith:")
     assert [line for line in lines if not line.startswith(ours)] == []
 
 

@@ -16,7 +16,6 @@ from ..tasks.base import Example, Prediction
 from .batching import IGNORED, pad_rows
 from .recipe import Batch, Encoding, Feature, Row
 
-MASKED = 0.15  # of the tokens, as in BERT (Devlin et al. 2019); 80% become [MASK], 10% a random token, 10% stay
 APART = -1e9  # added to a score of attention; within range of 16-bit floats with 8 exponent bits
 INPUTS = ("input_ids", "token_type_ids", "attention_mask", "position_ids")
 
@@ -70,7 +69,9 @@ def _shared(number: int) -> torch.Tensor:
 
 @dataclass
 class MaskedBatches:
-    """Collates features with 15% of the tokens masked; `labels` hold them, -100 elsewhere.
+    """Collates features with `mlm_probability` of the tokens chosen; `labels` hold them, -100 elsewhere.
+
+    Of these 80% become the mask token, 10% a random one, and 10% stay, as in BERT (Devlin et al. 2019).
 
     A row's mask depends on the seed, the epoch and the row alone: not on its batch, on workers, or on torch's random
     state. So evaluation sees the same masks every time, and a resumed run those it would have seen. Training calls
@@ -98,7 +99,7 @@ class MaskedBatches:
             row = ids[place][real[place]]
             drawn = draws((3, len(row)), self.encoding.seed, int(self.epoch), row.numpy())
             chance[:, place, real[place]] = torch.from_numpy(drawn)
-        chosen = chance[0].lt(MASKED) & real & ~torch.isin(ids, special)
+        chosen = chance[0].lt(self.encoding.mlm_probability) & real & ~torch.isin(ids, special)
         labels = torch.where(chosen, ids, IGNORED)
         random_ids = (chance[2] * len(tokenizer)).long().clamp(max=len(tokenizer) - 1)
         changed = torch.where(chosen & chance[1].lt(0.8), tokenizer.mask_token_id, ids)

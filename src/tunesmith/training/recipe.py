@@ -23,6 +23,7 @@ class Encoding:
     """How text becomes features, and what a trained model needs to read text the same way again.
 
     maxlength: tokens in a feature, special tokens counted. stride: tokens that neighbouring chunks share.
+    mlm_probability: share of the tokens that are masked, as in BERT (Devlin et al. 2019) where none is named.
     pad_to: batch lengths are rounded up to a multiple of this. generation: arguments of `generate`.
     """
 
@@ -34,6 +35,7 @@ class Encoding:
     prefix: str = ""
     merge: str | None = "concat"
     seed: int = 42
+    mlm_probability: float = 0.15
     pad_to: int | None = None
     generation: Mapping[str, Any] = field(default_factory=dict)
 

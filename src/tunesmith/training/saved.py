@@ -16,7 +16,7 @@ from .electra import HALVES
 from .recipe import Encoding
 
 FILE = "tunesmith.json"
-_KEPT = ("kind", "maxlength", "stride", "prefix", "merge", "seed")
+_KEPT = ("kind", "maxlength", "stride", "prefix", "merge", "seed", "mlm_probability")
 
 
 def write(folder: Path, task: str, model: Any, encoding: Encoding) -> None:

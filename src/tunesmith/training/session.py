@@ -49,6 +49,7 @@ def open_session(
         prefix=settings.prefix or "",
         merge=settings.merge,
         seed=settings.seed,
+        mlm_probability=settings.mlm_probability,
         pad_to=pad_to,
     )
     return Opened(base, encoding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ def test_a_run_predicts_in_order_with_the_users_names(trained: tuple[tunesmith.R
     assert set(found[0].scores or {}) == {"up", "down"}
     assert run.predict([]) == []
     assert not run.model.training
+
+
+def test_a_run_and_a_prediction_are_told_in_a_line(trained: tuple[tunesmith.Run, Path]) -> None:
+    run, out = trained
+    assert re.fullmatch(rf"Run\(text-classification, {re.escape(str(out))}, test f1 [01]\.?\d*\)", repr(run))
+    told = repr(run.predict(["the phone is great"])[0])
+    assert told.startswith("Prediction(id=0, label=")
+    assert "None" not in told
 
 
 def test_a_run_that_is_opened_again_predicts_the_same(trained: tuple[tunesmith.Run, Path]) -> None:
@@ -201,3 +210,22 @@ def test_an_interrupted_run_goes_on_to_the_weights_of_an_uninterrupted_one(base:
     resumed = tunesmith.train(ROWS, base=base, output_dir=tmp_path, checkpoint=True, **args)
     expected = whole.model.state_dict()
     assert all(torch.equal(expected[name], value) for name, value in resumed.model.state_dict().items())
+
+
+def test_a_checkpoint_of_other_labels_is_refused_and_a_finished_one_is_told(base: str, tmp_path: Path) -> None:
+    args = LEARNS | {"save_strategy": "epoch", "num_train_epochs": 1}
+    tunesmith.train(ROWS, base=base, output_dir=tmp_path, **args)
+    others = [{**row, "label": f"other {row['label']}"} for row in ROWS]
+    with pytest.raises(ArtifactError, match=r"its labels are .* those of the data .*other"):
+        tunesmith.train(others, base=base, output_dir=tmp_path, checkpoint=True, **args)
+    told: list[str] = []
+    tunesmith.train(
+        ROWS,
+        base=base,
+        output_dir=tmp_path,
+        checkpoint=True,
+        listener=lambda kind, values: told.append(str(values.get("text"))),
+        **args,
+    )
+    assert any(text.startswith(f"going on from {tmp_path / 'checkpoint-'}") for text in told)
+    assert "nothing was left to train: the checkpoint is of the last step" in told

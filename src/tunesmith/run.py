@@ -28,6 +28,15 @@ class Run:
     settings: Settings = field(default_factory=Settings)
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        where = "in memory" if self.folder.path is None else str(self.folder.path)
+        scores = [
+            f"{split} {metric} {values[metric]:.4g}"
+            for split, values in self.metrics.items()
+            if (metric := self.task.primary_metric if self.task.primary_metric in values else next(iter(values), ""))
+        ]
+        return f"Run({', '.join([self.task.name, where, *scores])})"
+
     @property
     def model(self) -> Any:
         """The framework's own model object, in eval mode."""

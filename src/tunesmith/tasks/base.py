@@ -69,6 +69,10 @@ class Prediction:
     tokens: int | None = None
     detections: tuple[tuple[float, bool], ...] | None = None
 
+    def __repr__(self) -> str:
+        told = (f"{f.name}={value!r}" for f in fields(self) if (value := getattr(self, f.name)) is not None)
+        return f"Prediction({', '.join(told)})"
+
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, ready for JSON."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

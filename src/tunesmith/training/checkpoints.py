@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..data.labels import Labels
 from ..errors import ArtifactError
 from ..folder import write_text
 
@@ -146,6 +147,22 @@ def _given(folder: Path) -> Path:
         raise ArtifactError(folder, f"holds no model weights and no {MANIFEST}: it is no whole checkpoint.")
     _log.warning("%s has no %s: it is used as it is, its files cannot be verified", folder, MANIFEST)
     return folder
+
+
+def check_labels(checkpoint: Path, labels: Labels | None) -> None:
+    """Refuse a checkpoint whose head was trained for other labels than the data has.
+
+    Raises:
+        ArtifactError: naming both.
+    """
+    config = checkpoint / "config.json"
+    if labels is None or not labels.names or not config.is_file():
+        return
+    told = json.loads(config.read_text(encoding="utf-8")).get("id2label") or {}
+    names = [str(name) for _, name in sorted(told.items(), key=lambda item: int(item[0]))]
+    if names and names != list(labels.names):
+        problem = f"its labels are {names}, and those of the data {list(labels.names)}"
+        raise ArtifactError(checkpoint, f"{problem}. Train without `checkpoint`, or into another output_dir.")
 
 
 def rotate(

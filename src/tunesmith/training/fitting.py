@@ -76,6 +76,9 @@ def fit(job: Job) -> Fitted:
     opened = session.open_session(
         job.task.name, settings, job.hooks, job.splits["train"], job.folder, pad_to=8 if half else None
     )
+    if resume is not None:
+        checkpoints.check_labels(resume, opened.encoding.labels)
+        job.folder.note(f"going on from {resume}")
     data = _features(job, opened.encoding)
     encoding = replace(opened.encoding, generation=_generation(job, opened.encoding, data["train"]))
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
@@ -87,6 +90,8 @@ def fit(job: Job) -> Fitted:
     with arguments.workspace(settings.output_dir) as directory:
         trainer = _trainer(job, made, str(directory))
         _train(trainer, resume, settings)
+        if resume is not None and trainer.state.global_step == checkpoints.step_of(resume):
+            job.folder.note("nothing was left to train: the checkpoint is of the last step")
         if "validation" in data:
             trainer.evaluate()
         if settings.output_dir:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ..config import Settings
 from ..data.columns import again, gold_role
 from ..data.dataset import Dataset
 from ..data.sources import read, read_splits
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from .base import Examples, Reading, Task
 from .reading import is_blank, with_rows
 from .splitting import group_values, part
@@ -35,6 +35,8 @@ _KINDS = {
     "mixed": "some contexts have no answer",
     "answerable": "every context has an answer",
 }
+_SENTENCES = 20  # this many rows of one word each may be a sample of sentences; more are a column of words
+_WHOLE_SENTENCES = "each is read as a sentence of its own; give a CoNLL file, or lists of words and tags"
 
 
 def read_data(
@@ -43,7 +45,10 @@ def read_data(
     """The examples of every part: named splits and given data read, fractions held out of the training rows.
 
     A source of several splits gives validation and test too where they are not asked for; such a split without labels
-    is left out. `note` is told of that, of the columns found and of the kind of labels.
+    is left out. `note` is told of that, of the columns found, of the kind of labels, and of a part far from its size.
+
+    Raises:
+        DataError: data that cannot be used, or a fraction that leaves rows of one class alone to train on.
     """
     given: dict[str, Any] = {"validation": validation, "test": test}
     fractions = {name: value for name, value in given.items() if isinstance(value, float)}
@@ -56,13 +61,20 @@ def read_data(
     reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
     parts = {"train": task.examples(source, reading)}
     note(_found(source, parts["train"], is_inferred=settings.columns is None))
+    if _is_column_of_words(parts["train"]):
+        note(f"every row has one word: {_WHOLE_SENTENCES}")
     groups = group_values(source, settings.group) if settings.group else None
-    whole = len(parts["train"])
+    whole, by_context = len(parts["train"]), task.name == "question-answering"
     for name, fraction in reversed(fractions.items()):
         share = fraction * whole / len(parts["train"])
         parts["train"], parts[name] = part(
-            parts["train"], share, seed=settings.seed, by_context=task.name == "question-answering", groups=groups
+            parts["train"], share, seed=settings.seed, by_context=by_context, groups=groups
         )
+    together = "rows of one context" if by_context else "equal texts"
+    together += " and rows of one group" if groups else ""
+    for text in _sizes(parts, {name: fraction * whole for name, fraction in fractions.items()}, together):
+        note(text)
+    _check_classes(parts, together)
     asked = {name: value for name, value in given.items() if value is not None and name not in fractions}
     others = {name: with_rows(_split(value, name, named, task, settings)) for name, value in asked.items()}
     others |= _adopted(task, parts["train"], chosen, named, given, note)
@@ -79,6 +91,34 @@ def _enough(settings: Settings, held: float) -> int | None:
     batch = int(settings.training.get("per_device_train_batch_size") or 8)
     batch *= int(settings.training.get("gradient_accumulation_steps") or 1) * int(os.environ.get("WORLD_SIZE") or 1)
     return math.ceil(steps * batch / (1 - held))
+
+
+def _is_column_of_words(train: Examples) -> bool:
+    return train.kind == "tags" and len(train) > _SENTENCES and all(len(e.tokens or ()) == 1 for e in train)
+
+
+def _sizes(parts: Mapping[str, Examples], asked: Mapping[str, float], together: str) -> Iterator[str]:
+    """What is to be said of each part held out that is off by more than half of the rows asked for."""
+    for name, rows in asked.items():
+        found, wanted = parts[name], max(round(rows), 1)
+        if 2 * abs(len(found) - wanted) > wanted:
+            is_short = len(found) < wanted and found.kind in ("single", "multi")
+            kept = ", and every class keeps one to train on" if is_short else ""
+            yield f"{name}: {len(found)} rows instead of {wanted}: {together} stay on one side{kept}"
+
+
+def _check_classes(parts: Mapping[str, Examples], together: str) -> None:
+    """Raises: DataError, where the parts held out took every class but one from the training rows."""
+    train, held = parts["train"], {name: parts[name] for name in ("validation", "test") if name in parts}
+    if train.kind != "single" or not held:
+        return
+    first = train[0].label
+    if any(e.label != first for e in train) or all(e.label == first for part in held.values() for e in part):
+        return
+    raise DataError(
+        f"the {len(train)} rows left to train on all have the label {first!r}: {together} stay on one side, and every "
+        f"row of another class was held out. Give {' and '.join(held)} as data, or more rows that differ in each class."
+    )
 
 
 def _training_split(named: Mapping[str, Dataset]) -> str:

@@ -111,6 +111,26 @@ def test_what_was_chosen_is_said_and_written(base: str, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "training_args.json").read_text())["max_steps"] == 1
 
 
+def test_a_model_that_is_replaced_is_told_of(base: str, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def listen(kind: str, values: Any) -> None:
+        if kind == "note":
+            told.append(values["text"])
+
+    def replaced(**more: Any) -> list[str]:
+        told.clear()
+        args: dict[str, Any] = {"num_train_epochs": 1, "save_strategy": "epoch", "disable_tqdm": True}
+        tunesmith.train(ROWS, base=base, output_dir=tmp_path, listener=listen, **args | more)
+        return [text for text in told if "replaces" in text]
+
+    assert replaced() == []
+    assert replaced() == [f"replaces the model in {tmp_path}"]
+    assert replaced(checkpoint=True, num_train_epochs=2) == []
+    assert replaced(resume_from_checkpoint=str(tmp_path / "checkpoint-4"), num_train_epochs=3) == []
+    assert replaced(checkpoint=False) == [f"replaces the model in {tmp_path}"]
+
+
 def test_without_an_output_dir_nothing_is_written_but_the_cache(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

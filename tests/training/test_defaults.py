@@ -46,6 +46,19 @@ def test_what_the_user_named_is_not_said_to_be_chosen() -> None:
     assert choice.told(dict.fromkeys(("learning_rate", "num_train_epochs", "warmup_steps"), 1), None) == ""
 
 
+def test_epochs_that_do_not_apply_are_not_said() -> None:
+    choice = choose(rows=1000, classes=3, parameters=22_000_000, validated=True, **COMMON)
+    assert "at most 8 epochs" in choice.told({"max_steps": -1}, 3)
+    for steps in (5, "5"):
+        said = choice.told({"max_steps": steps}, 3)
+        assert "at most" not in said
+        assert "learning rate" in said
+    for epochs in (1, 3, "3", 4):  # the first is progress: the fourth is the soonest end
+        assert "a stop after" not in choice.told({"num_train_epochs": epochs}, 3)
+    assert "a stop after 3 epochs" in choice.told({"num_train_epochs": 5}, 3)
+    assert "a stop after 3 evaluations" in choice.told({"num_train_epochs": 1, "eval_strategy": "steps"}, 3)
+
+
 @pytest.mark.parametrize("rows", [1, 10, 10**7])
 def test_the_epochs_are_bounded_whatever_the_size(rows: int) -> None:
     epochs = choose(rows=rows, classes=2, parameters=1, validated=False, **COMMON).arguments["num_train_epochs"]

@@ -20,15 +20,21 @@ class Choice:
     grounds: str = ""
 
     def told(self, named: Mapping[str, Any], patience: int | None) -> str:
-        """What was chosen, in a sentence, without what the user named; empty where nothing was."""
+        """What was chosen, in a sentence, without what the user named or what that leaves idle; empty for nothing."""
         words: dict[str, Callable[[Any], str]] = {
             "learning_rate": lambda rate: f"learning rate {rate:g}",
             "num_train_epochs": lambda epochs: f"{epochs} epochs" if patience is None else f"at most {epochs} epochs",
             "warmup_steps": lambda share: f"{share:.0%} warm-up",
         }
-        parts = [say(self.arguments[key]) for key, say in words.items() if key in self.arguments and key not in named]
+        by_steps = int(named.get("max_steps") or -1) > 0  # then epochs count for nothing
+        idle = {*named, "num_train_epochs"} if by_steps else {*named}
+        parts = [say(self.arguments[key]) for key, say in words.items() if key in self.arguments and key not in idle]
         if patience is not None and self.patience is not None:
-            parts.append(f"a stop after {patience} epochs without progress on validation")
+            by_epoch = named.get("eval_strategy", "epoch") == "epoch"
+            epochs = math.inf if by_steps or not by_epoch else float(named.get("num_train_epochs") or math.inf)
+            if epochs > patience + 1:  # the first evaluation is always progress
+                unit = "epochs" if by_epoch else "evaluations"
+                parts.append(f"a stop after {patience} {unit} without progress on validation")
         return f"chosen for {self.grounds}: {', '.join(parts)}" if parts else ""
 
 

@@ -48,6 +48,53 @@ def test_whole_numbers_of_a_spreadsheet_are_read_as_the_names_they_became() -> N
     assert [labels.read(value) for value in ("1.0", "1", 1, 1.0)] == ["1"] * 4
 
 
+@pytest.mark.parametrize(
+    ("cells", "untyped", "told"),
+    [
+        (list(range(200)), False, "200 different whole numbers in 200 rows"),
+        ([float(cell) for cell in range(30)], False, "30 different whole numbers in 30 rows"),
+        ([str(cell) for cell in range(200)], True, "200 different whole numbers in 200 rows"),
+        (["1.0", "1", "n/a", *map(str, range(2, 40))], True, "39 different whole numbers in 40 rows"),
+        ([*range(21), *[0] * 20], False, "21 different whole numbers in 41 rows"),
+    ],
+)
+def test_whole_numbers_that_hardly_repeat_are_not_taken_for_classes(cells: list[Any], untyped: bool, told: str) -> None:
+    with pytest.raises(DataError) as caught:
+        infer(cells, untyped=untyped)
+    choice = "say label_kind='regression' if they are amounts, 'single' if they are classes"
+    assert str(caught.value) == f"{told}: {choice}."
+    assert infer(cells, untyped=untyped, kind="single").kind == "single"
+    assert infer(cells, untyped=untyped, kind="regression").kind == "regression"
+    assert infer(cells, untyped=untyped, declared=[str(cell) for cell in cells]).kind == "single"
+
+
+@pytest.mark.parametrize(
+    ("cells", "untyped"),
+    [
+        (list(range(20)), False),  # few
+        ([*range(21)] * 2, False),  # each twice
+        ([*map(str, range(30))], False),  # text that the source holds as text
+        ([*map(str, range(30)), "low"], True),
+    ],
+)
+def test_other_numbers_are_classes_as_before(cells: list[Any], untyped: bool) -> None:
+    assert infer(cells, untyped=untyped).kind == "single"
+
+
+@pytest.mark.parametrize("untyped", [True, False])
+@pytest.mark.parametrize("cells", [["4,5", "3,0"], ["4,5", "n/a", "4", "-1,25"]])
+def test_numbers_with_a_decimal_comma_are_not_taken_for_classes(cells: list[str], untyped: bool) -> None:
+    with pytest.raises(DataError) as caught:
+        infer(cells, untyped=untyped)
+    assert str(caught.value) == (
+        "the labels are numbers with a comma, as '4,5': write amounts with a decimal point, as '4.5', "
+        "or say label_kind='single' if they are classes, 'multi' if each is a list."
+    )
+    assert infer(cells, untyped=untyped, kind="single").kind == "single"
+    assert infer(cells, untyped=untyped, kind="multi").kind == "multi"
+    assert infer([*cells, "high"], untyped=untyped).kind == "single"
+
+
 def test_declared_names_keep_their_order_and_those_unseen() -> None:
     labels = infer(["neg"], declared=("pos", "neg", "neutral"))
     assert labels.names == ("pos", "neg", "neutral")

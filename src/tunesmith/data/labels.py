@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from .cells import NO_VALUE, NUMBER, canonical, number, opened, split, whole
 Kind = Literal["single", "multi", "regression"]
 Label = str | tuple[str, ...] | float | None
 KINDS = ("single", "multi", "regression")
+MANY = 20  # classes; more of them that are numbers, and most of them rows of their own, may be amounts
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def infer(
     into labels at '|', ';' or ',' where some cell holds one, at blanks otherwise, and "[0, 1]" read as a list.
 
     Raises:
-        DataError: no label at all, a single class, or no cell that fits the kind.
+        DataError: no label at all, a single class, no cell that fits the kind, or numbers that may well be amounts.
     """
     if kind is not None and kind not in KINDS:
         raise ConfigError("kind", kind, "single, multi or regression")
@@ -155,6 +158,8 @@ def infer(
         return _multi(alike, declared)
     if kind is None and not declared and _has_fraction(alike, untyped):
         return Labels("regression")
+    if kind is None and not declared:
+        _refuse_amounts(alike, untyped)
     return replace(_single(alike, declared, untyped), by_id=len(alike) == len(cells) or bool(declared))
 
 
@@ -259,6 +264,25 @@ def _has_fraction(cells: Sequence[Any], untyped: bool) -> bool:
             return False
         return any(not float(cell).is_integer() for cell in numbers)
     return any(isinstance(cell, float) and not cell.is_integer() for cell in cells)
+
+
+def _refuse_amounts(cells: Sequence[Any], untyped: bool) -> None:
+    """Raises: DataError, for numbers of which it is not plain that they are classes."""
+    names = [name for name in map(name_of, cells) if name.lower() not in NO_VALUE]
+    different = set(names)
+    comma = next((name for name in names if _COMMA.fullmatch(name)), None)
+    if comma and all(_COMMA.fullmatch(name) or NUMBER.fullmatch(name) for name in different):
+        raise DataError(
+            f"the labels are numbers with a comma, as {comma!r}: write amounts with a decimal point, as "
+            f"{comma.replace(',', '.')!r}, or say label_kind='single' if they are classes, 'multi' if each is a list."
+        )
+    numbers = (untyped or not isinstance(cells[0], str)) and all(map(NUMBER.fullmatch, different))
+    found = len(set(map(canonical, different)))
+    if numbers and found > MANY and 2 * found > len(names):
+        raise DataError(
+            f"{found} different whole numbers in {len(names)} rows: say label_kind='regression' if they are amounts, "
+            "'single' if they are classes."
+        )
 
 
 def _parts(text: str, known: Mapping[str, int]) -> list[Any]:

@@ -14,7 +14,7 @@ def ours(load: Workload, rows: Rows, seed: int, *, base: str = "minilm") -> list
 
     settings: dict[str, Any] = {"disable_tqdm": True, **load.settings}
     if load.group == "equal":
-        settings |= {"early_stopping": False, **load.lengths}
+        settings |= {"defaults": "transformers", **load.lengths}
     if load.columns:
         settings["columns"] = load.columns
     run = api.train(list(rows.train), base=base, task=load.task, output_dir="", seed=seed, **settings)

@@ -249,3 +249,11 @@ def test_a_checkpoint_of_other_labels_is_refused_and_a_finished_one_is_told(base
     )
     assert any(text.startswith(f"going on from {tmp_path / 'checkpoint-'}") for text in told)
     assert "nothing was left to train: the checkpoint is of the last step" in told
+
+
+@pytest.mark.parametrize(("unit", "said"), [(300.0, True), (0.001, True), (1.0, False), (3.0, False)])
+def test_numbers_in_a_unit_that_is_hard_to_learn_are_told(base: str, unit: float, said: bool) -> None:
+    rows = [{"text": row["text"], "label": unit * (place % 3 + 0.51)} for place, row in enumerate(ROWS)]
+    told: list[str] = []
+    tunesmith.train(rows, base=base, max_steps=1, listener=lambda kind, values: told.append(str(values.get("text"))))
+    assert any("before training, and undo it in predictions" in text for text in told) is said

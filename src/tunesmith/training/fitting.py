@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from statistics import fmean, pstdev
+from typing import Any, cast
 
 from transformers import EarlyStoppingCallback
 
@@ -84,6 +85,8 @@ def fit(job: Job) -> Fitted:
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
     if fresh:
         job.folder.note(f"new: {', '.join(fresh)}")
+        if encoding.kind == "regression" and (said := _unit(job.splits["train"])):
+            job.folder.note(said)
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh)
     made = Prepared(model, encoding, data, _teacher(job, model, encoding), _choice(job, model))
@@ -97,6 +100,16 @@ def fit(job: Job) -> Fitted:
         if settings.output_dir:
             saving.save_final(trainer, lambda at: saved.write(at, job.task.name, trainer.model, encoding))
     return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.arguments
+
+
+def _unit(train: Examples) -> str:
+    """What to say of labels whose unit makes them hard to learn: a new head starts near 0, in steps of about 1."""
+    values = [cast(float, example.label) for example in train]
+    spread, middle = pstdev(values), fmean(values)
+    if 0.1 <= spread <= 10 and abs(middle) <= 10 * spread:
+        return ""
+    told = f"the labels lie around {middle:.3g}, {spread:.3g} apart: a model learns numbers around 0 and 1 apart sooner"
+    return f"{told}; subtract {middle:.3g} and divide by {spread or 1:.3g} before training, and undo it in predictions"
 
 
 def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:

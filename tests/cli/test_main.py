@@ -131,9 +131,30 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (done.stdout, done.stderr) == ("{", "")
 
 
-def test_what_looks_like_a_data_file_and_is_none_is_refused_before_the_model_is_read():
-    done = run("predict", "no-run", "rows.csv")
-    assert (done.returncode, done.stderr) == (1, "tunesmith: error: no such file: rows.csv\n")
+@pytest.mark.parametrize("name", ["rows.csv", "text.xlsx", "old.XLS", "rows.tsv.gz", "words.conll", "a/b.parquet"])
+def test_what_looks_like_a_data_file_and_is_none_is_refused_before_the_model_is_read(name, capsys):
+    assert cli.main(["predict", "no-run", name]) == 1
+    assert capsys.readouterr().err == f"tunesmith: error: no file {name!r}\n"
+
+
+@pytest.mark.parametrize("text", ["we sell rows.csv", ".csv files", "csv", "a.out"])
+def test_a_text_that_only_mentions_a_data_file_is_a_text(text, monkeypatch, capsys):
+    monkeypatch.setattr("tunesmith.cli.quiet.hush", lambda: None)
+    assert cli.main(["predict", "no-run", text]) == 1
+    assert "no-run: no such run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("-", "'-' is no input: standard input is not read. Give texts, or files of rows."),
+        ("", "an input is empty: give texts, or files of rows."),
+        (" \n", "an input is empty: give texts, or files of rows."),
+    ],
+)
+def test_what_is_neither_text_nor_file_is_a_usage_error(text, told, capsys):
+    assert cli.main(["predict", "no-run", "a text", text]) == 2
+    assert capsys.readouterr().err == f"tunesmith: error: {told}\n"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ..errors import ArtifactError, DataError
 from . import flags, quiet, tables
 
 _CHUNK = 1_000  # rows predicted before they are written
-_DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".conll", ".gz")
+_DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx", ".xls", ".conll", ".gz")
 
 
 def predict(argv: Sequence[str]) -> int:
@@ -76,8 +76,12 @@ def _are_files(words: Sequence[str]) -> bool:
     """Whether the inputs are files, or else texts.
 
     Raises:
-        ConfigError: they are both.
+        ConfigError: they are both, or one is empty or stands for standard input.
     """
+    if "-" in words:
+        raise flags.usage_error("'-' is no input: standard input is not read. Give texts, or files of rows.")
+    if not all(map(str.strip, words)):
+        raise flags.usage_error("an input is empty: give texts, or files of rows.")
     found = {word: _is_file(word) for word in words}
     files, texts = ([word for word in words if found[word] is kind] for kind in (True, False))
     if files and texts:
@@ -93,7 +97,7 @@ def _is_file(word: str) -> bool:
     except (OSError, ValueError):  # a text longer than a file name can be
         return False
     if word.lower().endswith(_DATA_ENDINGS) and not any(character.isspace() for character in word):
-        raise DataError(f"no such file: {word}")
+        raise DataError(f"no file {word!r}")
     return False
 
 

@@ -61,6 +61,8 @@ def told(home):
         "train": ["train", "--config", "run.yaml", "--output-dir", "run", "--num-train-epochs", "8"],
         "texts": ["predict", "run", "the phone is great and bright", "the phone is bad and broken"],
         "file": ["predict", "run", "rows.csv", "--output", "predictions.jsonl", "--limit", "6"],
+        "table": ["predict", "run", "rows.csv", "--output", "predictions.csv", "--limit", "6"],
+        "table of texts": ["predict", "run", '{"message": "a phone"}', "two\twords", "--output", "predictions.TSV"],
         "no folder": ["predict", "run", "rows.csv", "--output", "no/predictions.jsonl"],
         "no column": ["predict", "run", "rows.csv", "--columns", "texts"],
         "evaluate": ["evaluate", "run", "rows.csv", "--json"],
@@ -152,6 +154,22 @@ def test_a_file_is_predicted_by_the_columns_of_the_run(home, told):
     assert (told["file"]["code"], told["file"]["out"]) == (0, "")
     rows = [json.loads(line) for line in (home / "predictions.jsonl").read_text().splitlines()]
     assert [(row["id"], row["label"]) for row in rows] == [(i, ROWS[i][1]) for i in range(6)]
+
+
+def test_an_output_that_ends_as_a_table_is_one(home, told):
+    for name in ("table", "table of texts"):
+        assert (told[name]["code"], told[name]["out"]) == (0, ""), told[name]["err"]
+    with (home / "predictions.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["id", "text", "label", "score"]
+    assert [row[:3] for row in rows] == [[str(i), *ROWS[i]] for i in range(6)]
+    assert all(0.5 < float(row[3]) <= 1 for row in rows)
+    with (home / "predictions.TSV").open(newline="") as file:
+        assert [row[:2] for row in csv.reader(file, "excel-tab")] == [
+            ["id", "text"],
+            ["0", "a phone"],
+            ["1", "two\twords"],
+        ]
 
 
 def test_predictions_are_written_whole_or_not_at_all(home, told):

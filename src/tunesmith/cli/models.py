@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import ArtifactError, DataError
 from . import flags, quiet, tables
 
 _CHUNK = 1_000  # rows predicted before they are written
+_MARKS = {".csv": ",", ".tsv": "\t"}  # output that is a table
+_OUTPUT_HELP = "write to this file, whole or not at all, in place of printing; .csv and .tsv are tables with the inputs"
 _DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx", ".xls", ".conll", ".gz")
 
 
 def predict(argv: Sequence[str]) -> int:
-    """Print one JSON line a row or text: its id and the prediction; the exit code."""
+    """Print one JSON line a row or text, or write a table: its id and the prediction; the exit code."""
     parser = flags.Parser("predict", "Predictions of a trained model, one JSON line a row, in order.")
     parser.add_argument("run", metavar="RUN", help="folder of a run")
     parser.add_argument("inputs", nargs="+", metavar="TEXT|FILE", help="files of rows, or texts; a JSON object by role")
     parser.add_argument("--columns", metavar="A,B", help="columns of FILE, as for train")
     parser.add_argument("--limit", metavar="N", help="only the first rows of FILE")
     parser.add_argument("--batch-size", metavar="N", default="32", help="rows in a batch [32]")
-    parser.add_argument("--output", metavar="F", help="write to this file, whole or not at all, in place of printing")
+    parser.add_argument("--output", metavar="F", help=_OUTPUT_HELP)
     given = parser.read(argv)
     limit, batch_size = _count("--limit", given.limit), _count("--batch-size", given.batch_size)
     columns = flags.read_columns(given.columns) if given.columns else None
@@ -35,13 +37,17 @@ def predict(argv: Sequence[str]) -> int:
 
     run = api.load(given.run)
     if are_files:
-        lines = _of_files(run, given.inputs, columns, limit, batch_size or 32)
+        examples = _of_files(run, given.inputs, columns, limit)
     else:
-        values = [_text(text) for text in given.inputs]
-        lines = (prediction.to_dict() for prediction in run.predict(values, batch_size=batch_size or 32))
-    with _sink(given.output) as write:
-        for line in lines:
-            write(json.dumps(line, ensure_ascii=False) + "\n")
+        examples = run.task.inputs([run._input(_text(text)) for text in given.inputs])
+    found = _predictions(run, examples, batch_size or 32)
+    mark = _MARKS.get(Path(given.output or "").suffix.lower())
+    with _sink(given.output) as file:
+        if mark:
+            tables.separated(file, ((_inputs(run.task, example), told) for example, told in found), mark)
+        else:
+            for _, told in found:
+                file.write(json.dumps(told, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -111,34 +117,48 @@ def _text(text: str) -> Any:
     return text
 
 
-def _of_files(run: Any, paths: Sequence[str], columns: Any, limit: int | None, batch_size: int) -> Iterator[Any]:
-    """The predictions of the files' rows, read one after the other as one data set; a chunk at a time."""
+def _of_files(run: Any, paths: Sequence[str], columns: Any, limit: int | None) -> Sequence[Any]:
+    """The examples of the files' rows, read one after the other as one data set."""
     from ..data.sources import read
 
     dataset = read([Path(path) for path in paths], name=", ".join(paths), limit=limit, names=run.task.roles)
-    examples = run.examples(dataset, columns=columns, gold=False) if len(dataset) else []
+    examples: Sequence[Any] = run.examples(dataset, columns=columns, gold=False) if len(dataset) else []
+    return examples
+
+
+def _predictions(run: Any, examples: Sequence[Any], batch_size: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Each example with what is predicted of it, a chunk at a time."""
     for start in range(0, len(examples), _CHUNK):
         chunk = examples[start : start + _CHUNK]
         predictions = run.framework_model.predict(chunk, batch_size=batch_size)
         for example, prediction in zip(chunk, predictions, strict=True):
-            yield {**prediction.to_dict(), "id": example.id}
+            yield example, {**prediction.to_dict(), "id": example.id}
+
+
+def _inputs(task: Any, example: Any) -> dict[str, Any]:
+    """What an example was read from, by role."""
+    from ..data.columns import gold_role
+
+    roles = [role for role in task.roles if role != gold_role(task.roles, task.optional)]
+    cells = [example.text if example.tokens is None else example.tokens, example.pair]
+    return {role: cell for role, cell in zip(roles, cells, strict=False) if cell is not None}
 
 
 @contextmanager
-def _sink(path: str | None) -> Iterator[Callable[[str], Any]]:
+def _sink(path: str | None) -> Iterator[IO[str]]:
     """Where lines go: standard output, or a file that appears when the last line is in it.
 
     Raises:
         ArtifactError: the file cannot be written.
     """
     if path is None:
-        yield sys.stdout.write
+        yield sys.stdout
         return
     target = Path(path)
     staged = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with staged.open("w", encoding="utf-8") as file:
-            yield file.write
+        with staged.open("w", encoding="utf-8", newline="") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(staged, target)

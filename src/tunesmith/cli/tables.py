@@ -1,14 +1,18 @@
-"""Plain text tables for standard output."""
+"""Plain text tables for standard output, and tables with separators for files."""
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
+from typing import IO, Any
 
 CLASSES = 12  # scores of single classes that a table shows; all are in metrics.json
+PREDICTED = ("label", "labels", "value", "text", "answer", "spans", "tags", "score")  # columns, in this order
+_FIRST = 1_000  # rows that tell which columns there are
 
 Scores = Mapping[str, Mapping[str, Any]]
 
@@ -42,6 +46,25 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     ]
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def separated(file: IO[str], rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], mark: str) -> None:
+    """Write inputs by role and their predictions with `mark` between the cells, under a header.
+
+    The columns are id, the roles, and what the first rows' predictions hold of `PREDICTED`; what is predicted under
+    the name of a role is `predicted_<name>`. Lists are JSON.
+    """
+    left = iter(rows)
+    first = list(islice(left, _FIRST))
+    roles = list(dict.fromkeys(role for inputs, _ in first for role in inputs))
+    predicted = [name for name in PREDICTED if any(name in prediction for _, prediction in first)]
+    writer = csv.writer(file, delimiter=mark, lineterminator="\n")
+    writer.writerow(["id", *roles, *(f"predicted_{name}" if name in roles else name for name in predicted)])
+    for inputs, prediction in chain(first, left):
+        cells = [prediction.get("id"), *map(inputs.get, roles), *map(prediction.get, predicted)]
+        writer.writerow(
+            [json.dumps(cell, ensure_ascii=False) if isinstance(cell, (list, tuple)) else cell for cell in cells]
+        )
 
 
 def blocks(rows: Sequence[Mapping[str, Any]]) -> str:

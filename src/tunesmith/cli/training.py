@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..config import arguments, read_yaml, settings
@@ -21,6 +22,9 @@ Train a model on labelled text, score it on held-out rows, and write it to a fol
 
 A flag that is true or false is written --flag, --flag false or --no-flag.
 A mapping is JSON, or key=value,key=value. `tunesmith config-schema` describes the run file."""
+
+
+_FOLDER = "model"  # of a run for which none is named
 
 
 def train(argv: Sequence[str]) -> int:
@@ -62,7 +66,7 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, Any], bool]:
     given.pop("train", None)
     if source is None:
         parser.error("FILE is missing: give the training data, or a run file that names it under 'train'")
-    given.setdefault("output_dir", "model")
+    given.setdefault("output_dir", _FOLDER)
     given.setdefault("disable_tqdm", True)  # our own progress is drawn
     # Where transformers takes evaluation steps from the logging steps, these are left to it.
     if "logging_strategy" not in given and (given.get("eval_strategy") != "steps" or "eval_steps" in given):
@@ -73,6 +77,7 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, Any], bool]:
 def explain() -> str:
     """The help of `train`: the settings, then transformers' training arguments."""
     known = _flags()
+    known["output_dir"] = replace(known["output_dir"], default=_FOLDER)
     own = [argument for name, argument in known.items() if name in settings()]
     others = [argument for name, argument in known.items() if name not in settings()]
     groups = list(dict.fromkeys(argument.group for argument in own))

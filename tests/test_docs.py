@@ -7,11 +7,13 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tunesmith
-from tunesmith.cli import COMMANDS
+from tunesmith.api import read_data
+from tunesmith.cli import COMMANDS, training
 from tunesmith.config import Settings
 from tunesmith.registry import tasks
 
@@ -69,13 +71,44 @@ def test_python_examples_use_public_names_and_real_settings() -> None:
                 assert node.attr in [*tunesmith.__all__, "pipeline"], f"{page}: tunesmith.{node.attr}"
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "tunesmith.train":
                 found += 1
-                values = {k.arg: k.value for k in node.keywords}
-                Settings.make(**{name: _plain(value) for name, value in values.items() if name})
+                Settings.make(**_settings(node))
     assert found > 8
 
 
-def _plain(node: ast.expr) -> object:
-    return ast.literal_eval(node)
+def test_rows_that_stand_on_a_page_can_be_held_out_as_it_says() -> None:
+    found = 0
+    for page, tree in trees():
+        rows: dict[str, Any] = {}
+        for node in tree.body:
+            if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+                continue
+            if isinstance(node.value, ast.List | ast.ListComp | ast.BinOp):
+                rows[node.targets[0].id] = eval(ast.unparse(node.value), {"__builtins__": {}, **rows})
+            elif isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "tunesmith.train":
+                given: dict[str, Any] = {"validation": None, "test": None}
+                given |= _settings(node.value)
+                source = node.value.args[0]
+                if isinstance(source, ast.Name) and source.id in rows:
+                    found += 1
+                    settings, notes = Settings.make(train=rows[source.id], **given), []
+                    parts = given["validation"], given["test"]
+                    read_data(tasks.get(settings.task), rows[source.id], *parts, settings, note=notes.append)
+                    assert len(notes) == 1, f"{page}: {notes[1:]}"
+    assert found > 2
+
+
+def test_the_folder_that_the_command_line_writes_to_is_said() -> None:
+    folder = training.read(["reviews.csv"])[1]["output_dir"]
+    for page in ("README.md", "docs/quickstart.md"):
+        assert f"`{folder}/`" in (ROOT / page).read_text(encoding="utf-8"), page
+    told = next(line for line in training.explain().split("  --") if line.startswith("output-dir"))
+    assert f"[{folder}]" in told
+
+
+def _settings(call: ast.Call) -> dict[str, object]:
+    """What a call of `train` names, without the objects that are no settings."""
+    hooks = {"listener", "metrics", "callbacks", "optimizers", "loss", "tokenizer"}
+    return {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg and k.arg not in hooks}
 
 
 def test_shell_examples_use_real_commands_and_flags() -> None:

@@ -68,7 +68,11 @@ class Run:
             DataError: an input that the task cannot read, with its place.
         """
         if isinstance(inputs, str):
-            raise ConfigError("inputs", inputs, "a list of inputs; put the one text into a list")
+            told = "put the one text into a list"
+            if os.path.isfile(inputs):
+                told = "a file is predicted with `tunesmith predict RUN FILE`, or from a frame: "
+                told += '`run.predict(pandas.read_csv(path).to_dict("records"))`'
+            raise ConfigError("inputs", inputs, f"a list of inputs; {told}")
         examples = self.task.inputs([self._input(value) for value in inputs])
         predictions: list[Prediction] = self.framework_model.predict(examples, batch_size=batch_size)
         return predictions

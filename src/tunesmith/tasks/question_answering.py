@@ -63,7 +63,7 @@ class QuestionAnswering:
             Example(
                 place,
                 text_cell(value.get("question"), place, "question").lstrip(),
-                pair=text_cell(value.get("context"), place, "context"),
+                pair=_passage(value.get("context"), place),
             )
             for place, value in by_role(values, hints)
         ]
@@ -73,6 +73,17 @@ class QuestionAnswering:
         check_pairs(examples, predictions)
         gold = [[text for text, _ in example.answers or ()] for example in examples]
         return answers.score(gold, [prediction.answer or "" for prediction in predictions])
+
+
+def _passage(cell: Any, place: int) -> str:
+    """The context of an input. Raises: RowError, also for a question alone, with the form that has both."""
+    if is_null(cell):
+        reason = (
+            "is empty: expected text, for a question is answered from its context. Give both: (question, context) "
+            """in Python, '{"question": "…", "context": "…"}' on the command line"""
+        )
+        raise RowError(place, "context", reason)
+    return text_cell(cell, place, "context")
 
 
 def read_answers(cell: Any, context: str, row: RowId, column: str) -> tuple[tuple[str, int], ...]:

@@ -9,25 +9,11 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from typing import Any
 
+from . import values
 from .errors import ConfigError, UnknownSetting
 from .registry import tasks
 from .run_file import json_schema, parse
 from .training_arguments import INSTEAD, Argument, training_arguments
-from .values import (
-    SECRET,
-    plain,
-    read_checkpoint,
-    read_columns,
-    read_count,
-    read_data,
-    read_distillation,
-    read_mapping,
-    read_model,
-    read_scratch,
-    read_share,
-    read_source,
-    read_switch,
-)
 
 
 @dataclass(frozen=True)
@@ -60,9 +46,9 @@ def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group
     return field(default=default, metadata=metadata)
 
 
-_PART: Any = {"type": "float | str | tuple | None", "group": "Data", "read": read_data}
+_PART: Any = {"type": "float | str | tuple | None", "group": "Data", "read": values.read_data}
 _PART["expected"] = "a fraction between 0 and 1, a path, a list of paths, a split name, or data"
-_BASE: Any = {"type": "str | None", "kind": "json", "read": read_model}
+_BASE: Any = {"type": "str | None", "kind": "json", "read": values.read_model}
 _BASE["expected"] = "an alias, a hub id, a folder, or a pair (model, tokenizer)"
 _SWITCH: Any = {"group": "Adapter", "type": "bool | object | None"}
 
@@ -77,7 +63,7 @@ class Settings:
         type="str | tuple | None",
         kind="json",
         group="Data",
-        read=read_source,
+        read=values.read_source,
         expected="a path, a list of paths, a data set of the hub, or data",
     )
     base: Any = setting(None, "Model to start from: an alias, a hub id or a folder.", **_BASE)
@@ -87,14 +73,14 @@ class Settings:
         None,
         "Train a new tokenizer and a new model of this size, such as bert-tiny; a mapping sets vocab_size and more.",
         type="str | object | None",
-        read=read_scratch,
+        read=values.read_scratch,
         expected="the name of a size, such as bert-tiny, or a mapping with the key 'size'",
     )
     model_args: Mapping[str, Any] = setting(
         {},
         "Arguments of from_pretrained: revision, dtype, attn_implementation, trust_remote_code.",
         type="object",
-        read=read_mapping,
+        read=values.read_mapping,
         expected="a mapping",
     )
     columns: Any = setting(
@@ -103,7 +89,7 @@ class Settings:
         type="list | object | str | None",
         kind="columns",
         group="Data",
-        read=read_columns,
+        read=values.read_columns,
         expected="column names: a tuple, a mapping of role to column, or one name",
     )
     validation: float | str | list[str] | None = setting(
@@ -150,14 +136,18 @@ class Settings:
         choices=("concat", "pack"),
     )
     mlm_probability: float = setting(
-        0.15, "Share of the tokens that masked models learn from.", type="float", group="Features", read=read_share
+        0.15,
+        "Share of the tokens that is masked.",
+        type="float",
+        group="Features",
+        read=values.read_share,
     )
     tokenizers: bool | int | None = setting(
         None,
         "Processes that tokenize: a number, or true for one a core.",
         type="bool | int | None",
         group="Features",
-        read=read_count(True, False, 0),
+        read=values.read_count(True, False, 0),
         expected="true, false, or a number of processes",
     )
     tokenizebatch: int = setting(1000, "Rows tokenized at a time.", type="int", group="Features", lowest=1)
@@ -165,14 +155,14 @@ class Settings:
         None,
         "Train a LoRA adapter: true, or arguments of LoraConfig.",
         **_SWITCH,
-        read=read_switch(True, False),
+        read=values.read_switch(True, False),
         expected="true, false, or LoraConfig's arguments",
     )
     quantize: Any = setting(
         None,
         "Load the base in 4 bits: true (with a GPU), always, or arguments of BitsAndBytesConfig.",
         **_SWITCH,
-        read=read_switch(True, False, "always"),
+        read=values.read_switch(True, False, "always"),
         expected="true, false, 'always', or BitsAndBytesConfig's arguments",
     )
     teacher: Any = setting(None, "Trained model to distil from.", **_BASE)
@@ -180,7 +170,7 @@ class Settings:
         (1.0, 0.5),
         "Temperature of the distillation, and the teacher's share of the loss.",
         type="list",
-        read=read_distillation,
+        read=values.read_distillation,
         expected="a temperature above 0 and a share from 0 to 1",
     )
     checkpoint: bool | str | None = setting(
@@ -188,7 +178,7 @@ class Settings:
         "Resume: true for the newest checkpoint, or the path of one.",
         type="bool | str | None",
         group="Run",
-        read=read_checkpoint,
+        read=values.read_checkpoint,
         expected="true, false, or the path of a checkpoint",
     )
     early_stopping: int | bool | None = setting(
@@ -196,7 +186,7 @@ class Settings:
         "Evaluations without progress before training stops; false never stops early.",
         type="int | bool | None",
         group="Run",
-        read=read_count(False),
+        read=values.read_count(False),
         expected="a number of evaluations from 1, or false",
     )
     defaults: str = setting(
@@ -235,7 +225,9 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Settings and named training arguments side by side, in JSON values: objects described, no tokens."""
         own = {name: getattr(self, name) for name in settings()}
-        return {name: plain(value) for name, value in {**own, **self.training}.items() if name not in SECRET}
+        return {
+            name: values.plain(value) for name, value in {**own, **self.training}.items() if name not in values.SECRET
+        }
 
     def to_yaml(self) -> str:
         """The text of a run file that `from_yaml` reads."""

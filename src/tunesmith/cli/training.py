@@ -42,7 +42,8 @@ def train(argv: Sequence[str]) -> int:
     print(shown)
     folder = run.folder.path
     if folder is not None and not as_json:
-        print(f"\nmodel and scores in {folder}; `tunesmith predict {folder} TEXT` predicts.")
+        what = "model and scores" if run.metrics else "model"
+        print(f"\n{what} in {folder}; `tunesmith predict {folder} TEXT` predicts.")
     return 0
 
 

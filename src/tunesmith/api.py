@@ -96,8 +96,6 @@ def fit(
     folder = RunFolder.create(settings.output_dir, listener)
     if folder.path is None or not (folder.path / "config.json").exists():  # an earlier model keeps its own till then
         folder.write_text("config.yaml", settings.to_yaml())
-    elif not _resumes(settings):
-        folder.note(f"replaces the model in {folder.path}")
     for text in notes:
         folder.note(text)
     for name, examples in splits.items():
@@ -111,11 +109,6 @@ def fit(
         run = Run(task, model, folder, settings, scores)
         record.write(run, splits, predictions)
     return run
-
-
-def _resumes(settings: Settings) -> bool:
-    named = settings.training.get("resume_from_checkpoint")
-    return bool(named if settings.checkpoint is None else settings.checkpoint)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Run:
                 told = "a file is predicted with `tunesmith predict RUN FILE`, or from a frame: "
                 told += '`run.predict(pandas.read_csv(path).to_dict("records"))`'
             raise ConfigError("inputs", inputs, f"a list of inputs; {told}")
-        examples = self.task.inputs([self._input(value) for value in inputs])
+        examples = self.task.inputs([self.as_roles(value) for value in inputs])
         predictions: list[Prediction] = self.framework_model.predict(examples, batch_size=batch_size)
         return predictions
 
@@ -110,7 +110,7 @@ class Run:
             raise DataError(f"{dataset.name}: no column for the {lacking[0]}, which training read. Columns: {there}.")
         return found
 
-    def _input(self, value: Any) -> Any:
+    def as_roles(self, value: Any) -> Any:
         """A row of a table like the one trained on by the task's roles; anything else as it is."""
         target = gold_role(self.task.roles, self.task.optional)
         columns = {role: column for role, column in self.columns.items() if role != target}

@@ -39,7 +39,7 @@ def predict(argv: Sequence[str]) -> int:
     if are_files:
         examples = _of_files(run, given.inputs, columns, limit)
     else:
-        examples = run.task.inputs([run._input(_text(text)) for text in given.inputs])
+        examples = run.task.inputs([run.as_roles(_text(text)) for text in given.inputs])
     found = _predictions(run, examples, batch_size or 32)
     mark = _MARKS.get(Path(given.output or "").suffix.lower())
     with _sink(given.output) as file:

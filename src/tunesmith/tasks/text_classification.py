@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..data.columns import resolve
 from ..data.labels import Labels, infer
@@ -81,7 +81,7 @@ class TextClassification:
         if not predictions:
             return {}
         if predictions[0].value is not None:
-            gold = [float(example.label) for example in examples]  # type: ignore[arg-type]
+            gold = [cast(float, example.label) for example in examples]
             return classification.regression(gold, [float(p.value or 0.0) for p in predictions])
         names = list(predictions[0].scores or {})
         if predictions[0].labels is not None:

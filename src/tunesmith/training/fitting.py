@@ -80,6 +80,8 @@ def fit(job: Job) -> Fitted:
     if resume is not None:
         checkpoints.check_labels(resume, opened.encoding.labels)
         job.folder.note(f"going on from {resume}")
+    elif job.folder.path is not None and (job.folder.path / "config.json").exists():
+        job.folder.note(f"replaces the model in {job.folder.path}")
     data = _features(job, opened.encoding)
     encoding = replace(opened.encoding, generation=_generation(job, opened.encoding, data["train"]))
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from .workloads import Row, Rows, Workload
 
 
-def ours(load: Workload, rows: Rows, seed: int, *, base: str = "minilm") -> list[Any]:
+def ours(
+    load: Workload, rows: Rows, seed: int, *, base: str = "minilm", callbacks: Sequence[Any] = (), **more: Any
+) -> list[Any]:
     """Train and predict the held-out rows. In the group `defaults` no setting but the seed is named."""
     api = import_module("tunesmith.api")  # the peers' runs need no tunesmith
 
-    settings: dict[str, Any] = {"disable_tqdm": True, **load.settings}
+    settings: dict[str, Any] = {"disable_tqdm": True, **load.settings, **more}
     if load.group == "equal":
         settings |= {"defaults": "transformers", **load.lengths}
     if load.columns:
         settings["columns"] = load.columns
-    run = api.train(list(rows.train), base=base, task=load.task, output_dir="", seed=seed, **settings)
+    run = api.train(
+        list(rows.train), base=base, task=load.task, output_dir="", seed=seed, callbacks=callbacks, **settings
+    )
     predicted = run.predict([_input(load, row) for row in rows.test])
     return [_value(load.kind, prediction, rows.labels) for prediction in predicted]
 

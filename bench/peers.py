@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,19 +40,36 @@ def tfidf(load: Workload, rows: Rows, seed: int) -> list[Any]:
     return [str(label) for label in model.predict([row["text"] for row in rows.test])]
 
 
-def hf(load: Workload, rows: Rows, seed: int, *, base: str | None = None) -> list[Any]:
+@dataclass(frozen=True)
+class Guide:
+    """How the `Trainer` is set up. padding: what the tokenizer is told; "max_length" is the fine-tuning guide's way."""
+
+    base: str
+    tokenizer: Any
+    seed: int
+    padding: bool | str = False
+    callbacks: Sequence[Any] = ()
+
+
+def hf(
+    load: Workload,
+    rows: Rows,
+    seed: int,
+    *,
+    base: str | None = None,
+    padding: bool | str = False,
+    callbacks: Sequence[Any] = (),
+) -> list[Any]:
     """Train with `Trainer` and predict the held-out rows."""
     from transformers import AutoTokenizer
 
     base = base or minilm()
-    tokenizer = AutoTokenizer.from_pretrained(base)
     table = {"tags": _tags, "answers": _answers}
-    return table.get(load.kind, _classes)(load, rows, seed, base, tokenizer)
+    guide = Guide(base, AutoTokenizer.from_pretrained(base), seed, padding, callbacks)
+    return table.get(load.kind, _classes)(load, rows, guide)
 
 
-def _predict(
-    model: Any, collator: Any, tokenizer: Any, seed: int, settings: Mapping[str, Any]
-) -> Callable[[Any, Any], Any]:
+def _predict(model: Any, collator: Any, guide: Guide, settings: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
     """A function (train, test) -> the arrays that the trained model gives for the test features."""
     from transformers import Trainer, TrainingArguments
 
@@ -59,7 +77,7 @@ def _predict(
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
                 output_dir=folder,
-                seed=seed,
+                seed=guide.seed,
                 save_strategy="no",
                 report_to="none",
                 disable_tqdm=True,
@@ -67,12 +85,31 @@ def _predict(
                 **settings,
             )
             trainer = Trainer(
-                model=model, args=arguments, train_dataset=train, data_collator=collator, processing_class=tokenizer
+                model=model,
+                args=arguments,
+                train_dataset=train,
+                data_collator=collator,
+                processing_class=guide.tokenizer,
+                callbacks=list(guide.callbacks),
             )
             trainer.train()
             return trainer.predict(test).predictions
 
     return run
+
+
+def txtai(load: Workload, rows: Rows, seed: int, *, callbacks: Sequence[Any] = ()) -> list[Any]:
+    """txtai's `HFTrainer` on rows of one class each; predictions by its `Labels` pipeline. It takes no callbacks."""
+    from txtai.pipeline import HFTrainer, Labels
+
+    ids = {name: i for i, name in enumerate(rows.labels)}
+    train = [{"text": row["text"], "label": ids[row["label"]]} for row in rows.train]
+    with tempfile.TemporaryDirectory() as folder:
+        trained = HFTrainer()(
+            minilm(), train, seed=seed, output_dir=folder, report_to="none", disable_tqdm=True, **load.settings
+        )
+    found = Labels(trained, dynamic=False)([row["text"] for row in rows.test])
+    return [rows.labels[best[0][0]] for best in found]
 
 
 def _features(rows: Sequence[Row], encode: Callable[[dict[str, list[Any]]], Any]) -> Any:
@@ -82,7 +119,7 @@ def _features(rows: Sequence[Row], encode: Callable[[dict[str, list[Any]]], Any]
     return dataset.map(encode, batched=True, remove_columns=dataset.column_names)
 
 
-def _classes(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -> list[Any]:
+def _classes(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
     """The text classification guide; several labels and regression by `problem_type`, as the guide's forum answers."""
     from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, set_seed
 
@@ -96,7 +133,7 @@ def _classes(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -
 
     def encode(batch: dict[str, list[Any]]) -> Any:
         texts = (batch["text"],) if "text" in batch else (batch["sentence1"], batch["sentence2"])
-        features = tokenizer(*texts, truncation=True)
+        features = guide.tokenizer(*texts, truncation=True, padding=guide.padding)
         if load.kind == "single":
             features["labels"] = [ids.get(label, 0) for label in batch["label"]]  # in test only; scored by name
         elif load.kind == "multi":
@@ -105,10 +142,10 @@ def _classes(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -
             features["labels"] = batch["score"]
         return features
 
-    set_seed(seed)  # the head is initialised here, before the Trainer sets its seed
+    set_seed(guide.seed)  # the head is initialised here, before the Trainer sets its seed
     head: dict[str, Any] = {"id2label": dict(enumerate(names)), "label2id": ids} if names else {"num_labels": 1}
-    model = AutoModelForSequenceClassification.from_pretrained(base, problem_type=problem, **head)
-    run = _predict(model, DataCollatorWithPadding(tokenizer), tokenizer, seed, load.settings)
+    model = AutoModelForSequenceClassification.from_pretrained(guide.base, problem_type=problem, **head)
+    run = _predict(model, DataCollatorWithPadding(guide.tokenizer), guide, load.settings)
     logits = np.asarray(run(_features(rows.train, encode), _features(rows.test, encode)))
     if load.kind == "single":
         return [names[i] for i in logits.argmax(axis=-1)]
@@ -121,7 +158,7 @@ def _classes(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -
     ]
 
 
-def _tags(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -> list[Any]:
+def _tags(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
     """The token classification guide: the first piece of a word carries its tag, the others -100."""
     from transformers import AutoModelForTokenClassification, DataCollatorForTokenClassification, set_seed
 
@@ -129,7 +166,7 @@ def _tags(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -> l
     ids = {name: i for i, name in enumerate(names)}
 
     def encode(batch: dict[str, list[Any]]) -> Any:
-        features = tokenizer(batch["tokens"], truncation=True, is_split_into_words=True)
+        features = guide.tokenizer(batch["tokens"], truncation=True, is_split_into_words=True)
         features["labels"] = []
         for i, tags in enumerate(batch["tags"]):
             words = features.word_ids(i)
@@ -138,9 +175,9 @@ def _tags(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -> l
             features["labels"].append([known[w] if f else -100 for w, f in zip(words, first, strict=True)])
         return features
 
-    set_seed(seed)
-    model = AutoModelForTokenClassification.from_pretrained(base, id2label=dict(enumerate(names)), label2id=ids)
-    run = _predict(model, DataCollatorForTokenClassification(tokenizer), tokenizer, seed, load.settings)
+    set_seed(guide.seed)
+    model = AutoModelForTokenClassification.from_pretrained(guide.base, id2label=dict(enumerate(names)), label2id=ids)
+    run = _predict(model, DataCollatorForTokenClassification(guide.tokenizer), guide, load.settings)
     test = _features(rows.test, encode)
     best = np.asarray(run(_features(rows.train, encode), test)).argmax(axis=-1)
     predicted = []
@@ -150,14 +187,14 @@ def _tags(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -> l
     return predicted
 
 
-def _answers(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -> list[Any]:
+def _answers(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
     """The question answering guide: overlapping chunks of the context, n-best spans over all chunks of a question."""
     from transformers import AutoModelForQuestionAnswering, DataCollatorWithPadding, set_seed
 
     length, stride = load.lengths["maxlength"], load.lengths["stride"]
 
     def encode(batch: dict[str, list[Any]]) -> Any:
-        return tokenizer(
+        return guide.tokenizer(
             [question.strip() for question in batch["question"]],
             batch["context"],
             max_length=length,
@@ -188,9 +225,9 @@ def _answers(load: Workload, rows: Rows, seed: int, base: str, tokenizer: Any) -
             ]
         return features
 
-    set_seed(seed)
-    model = AutoModelForQuestionAnswering.from_pretrained(base)
-    run = _predict(model, DataCollatorWithPadding(tokenizer), tokenizer, seed, load.settings)
+    set_seed(guide.seed)
+    model = AutoModelForQuestionAnswering.from_pretrained(guide.base)
+    run = _predict(model, DataCollatorWithPadding(guide.tokenizer), guide, load.settings)
     test = _features([{**row, "row": i} for i, row in enumerate(rows.test)], for_prediction)
     starts, ends = run(_features(rows.train, for_training), test.remove_columns(["row", "offset_mapping"]))
     return _best_answers(rows.test, test["row"], test["offset_mapping"], starts, ends)

@@ -117,6 +117,39 @@ def sms(folder: Path) -> Rows:
     return _classes([row for row in rows if row["text"] not in held], [row for row in rows if row["text"] in held])
 
 
+def _news(folder: Path) -> tuple[list[Row], list[Row]]:
+    """AG News, title and description as one text."""
+    train, test = (
+        [{"text": f"{row['title']}. {row['description']}", "label": row["label_text"]} for row in _table(folder / name)]
+        for name in ("ag_news/train.csv.gz", "ag_news/test.csv.gz")
+    )
+    return train, test
+
+
+def ag_news(folder: Path) -> Rows:
+    """3,000 rows to train, 2,000 of the test set."""
+    train, test = _news(folder)
+    return _classes(draw(train, 3000), draw(test, 2000))
+
+
+def documents(folder: Path) -> Rows:
+    """Long texts: 12 drawn news of one class each; 500 documents to train, 200 to test."""
+    train, test = _news(folder)
+    return _classes(_documents(train, 500), _documents(test, 200))
+
+
+def _documents(rows: Sequence[Row], count: int) -> list[Row]:
+    rng = np.random.default_rng(DATA_SEED)
+    classes: dict[str, list[str]] = {}
+    for row in rows:
+        classes.setdefault(row["label"], []).append(row["text"])
+    found = []
+    for label in rng.choice(sorted(classes), count):
+        texts = rng.choice(len(classes[label]), 12, replace=False)
+        found.append({"text": " ".join(classes[label][place] for place in texts), "label": str(label)})
+    return found
+
+
 def stsb(folder: Path) -> Rows:
     train, test = (
         [{**row, "score": float(row["score"])} for row in _table(folder / "stsb" / name)]
@@ -192,6 +225,8 @@ WORKLOADS: Mapping[str, Workload] = {
             {**EQUAL, "num_train_epochs": 2},
             (0, 1),
         ),
+        Workload("ag_news", "equal", CLASSIFICATION, "single", ag_news, {**EQUAL, "num_train_epochs": 1}, (0, 1)),
+        Workload("documents", "equal", CLASSIFICATION, "single", documents, {**EQUAL, "num_train_epochs": 2}, (0, 1)),
         Workload(
             "go_emotions",
             "equal",

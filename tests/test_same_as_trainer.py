@@ -14,7 +14,7 @@ from bench.ours import ours
 from bench.workloads import EQUAL, Rows, Workload
 
 TEXTS = [*tiny.TEXTS] * 3
-SETTINGS = {**EQUAL, "num_train_epochs": 12, "learning_rate": 3e-3}
+SETTINGS = {**EQUAL, "num_train_epochs": 12, "learning_rate": 3e-3, "train_sampling_strategy": "random"}
 WORDS = [text.split() for text in TEXTS]
 ROWS: dict[str, tuple[str, list[dict[str, Any]], tuple[str, ...], tuple[str, ...] | None]] = {
     "single": (

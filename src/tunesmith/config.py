@@ -36,10 +36,9 @@ class Hooks:
 
 
 def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group: str = "Model", **more: Any) -> Any:
-    """A field of `Settings`. `kind` follows from a plain `type`; `more` is what else `Argument` takes."""
-    kind = kind or {"bool": "bool", "int": "int", "float": "float", "str": "str"}.get(
-        type.removesuffix(" | None"), "json"
-    )
+    """A field of `Settings`. `kind` follows from choices or a plain `type`; `more` is what else `Argument` takes."""
+    plain = {"bool": "bool", "int": "int", "float": "float", "str": "str"}
+    kind = kind or ("choice" if "choices" in more else plain.get(type.removesuffix(" | None"), "json"))
     metadata = {"type": type, "kind": kind, "group": group, "help": help, "nullable": type.endswith("None"), **more}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
@@ -106,14 +105,12 @@ class Settings:
         None,
         "How labels are read where their values leave it open.",
         type="str | None",
-        kind="choice",
         group="Data",
         choices=("single", "multi", "regression"),
     )
     bad_rows: str = setting(
         "error",
         "A row that cannot be used stops the run, or is left out and counted.",
-        kind="choice",
         group="Data",
         choices=("error", "drop"),
     )
@@ -131,16 +128,11 @@ class Settings:
         "concat",
         "How language tasks join rows: concat cuts one stream, pack keeps rows whole, none joins nothing.",
         type="str | None",
-        kind="choice",
         group="Features",
         choices=("concat", "pack"),
     )
     mlm_probability: float = setting(
-        0.15,
-        "Share of the tokens that is masked.",
-        type="float",
-        group="Features",
-        read=values.read_share,
+        0.15, "Share of the tokens that is masked.", type="float", group="Features", read=values.read_share
     )
     tokenizers: bool | int | None = setting(
         None,
@@ -192,9 +184,14 @@ class Settings:
     defaults: str = setting(
         "tuned",
         "Arguments that are not named: tuned to model and data, or transformers' own.",
-        kind="choice",
         group="Run",
         choices=("tuned", "transformers"),
+    )
+    precision: str = setting(
+        "auto",
+        "Arithmetic of training; auto takes what the hardware is fast in. Weights are kept and saved as they are read.",
+        group="Run",
+        choices=("auto", "fp32", "bf16"),
     )
     output_dir: str = setting("", "Folder of the run; empty writes nothing.", group="Run")
     seed: int = setting(42, "Seed of every random choice.", type="int", group="Run", lowest=0)

@@ -314,6 +314,8 @@ def test_a_failed_save_leaves_the_arguments_as_they_were(tmp_path):
 FORMS = {
     "_save_checkpoint": "a9111e30faa9933986e022e56b5af81fd990356db64d727b4c320c852283bf3b",
     "_save": "b136889e8792837686efc159b5297c5cc60d68d75102d0b0c643c136c57223ce",
+    "_clip_grad_norm": "ebfa9dc91d3088aba72171b63dad101b1d91d8470b871394b027302e472487a4",
+    "_get_grad_norm": "913ba6f52f074d10a4981ffcaac608e99d1b9caaa21666d86f3ea0ad91f05753",
     "_get_output_dir": "97172085342ac46c33cb3d63ab5160c33eb66d24e3a0e5c339c5bbb8b3862980",
 }
 
@@ -325,5 +327,6 @@ def test_the_private_methods_of_transformers_that_are_built_on_have_the_form_tha
     assert found == FORMS[name], (
         f"transformers {transformers.__version__} has another Trainer.{name}. Read it against training/saving.py: "
         "which folder it writes to (args.output_dir/checkpoint-N), what it saves and in which order, when it sets "
-        "best_model_checkpoint, pushes and rotates, and what pickle it writes. Then store the new hash here."
+        "best_model_checkpoint, pushes and rotates, and what pickle it writes; of gradient norms, what clips them and "
+        "when. Then store the new hash here."
     )

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean, pstdev
-from typing import Any, cast
+from typing import Any
 
 from transformers import EarlyStoppingCallback
 
@@ -24,6 +23,7 @@ from . import (
     distillation,
     features,
     heads,
+    precision,
     saved,
     saving,
     sequences,
@@ -87,7 +87,7 @@ def fit(job: Job) -> Fitted:
     model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
     if fresh:
         job.folder.note(f"new: {', '.join(fresh)}")
-        if encoding.kind == "regression" and (said := _unit(job.splits["train"])):
+        if encoding.kind == "regression" and (said := heads.far_labels(job.splits["train"])):
             job.folder.note(said)
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh)
@@ -95,6 +95,7 @@ def fit(job: Job) -> Fitted:
     with arguments.workspace(settings.output_dir) as directory:
         trainer = _trainer(job, made, str(directory))
         _train(trainer, resume, settings)
+        trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # scores and predictions are in fp32
         if resume is not None and trainer.state.global_step == checkpoints.step_of(resume):
             job.folder.note("nothing was left to train: the checkpoint is of the last step")
         if "validation" in data:
@@ -102,16 +103,6 @@ def fit(job: Job) -> Fitted:
         if settings.output_dir:
             saving.save_final(trainer, lambda at: saved.write(at, job.task.name, trainer.model, encoding))
     return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.arguments
-
-
-def _unit(train: Examples) -> str:
-    """What to say of labels whose unit makes them hard to learn: a new head starts near 0, in steps of about 1."""
-    values = [cast(float, example.label) for example in train]
-    spread, middle = pstdev(values), fmean(values)
-    if 0.1 <= spread <= 10 and abs(middle) <= 10 * spread:
-        return ""
-    told = f"the labels lie around {middle:.3g}, {spread:.3g} apart: a model learns numbers around 0 and 1 apart sooner"
-    return f"{told}; subtract {middle:.3g} and divide by {spread or 1:.3g} before training, and undo it in predictions"
 
 
 def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
@@ -136,7 +127,10 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     chosen, patience = _stopping(job, made, named)
     if said := made.choice.told(named, patience):
         job.folder.note(said)
-    args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
+    fast, said = precision.choose(job.settings.precision, named, made.model)
+    if said:
+        job.folder.note(said)
+    args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen | fast)
     callbacks = [FolderEvents(job.folder), *job.hooks.callbacks]
     if patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
@@ -158,6 +152,7 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
         folder=job.folder,
         row_ids=[example.id for example in train],
         teacher=made.teacher,
+        by_length=named.get("train_sampling_strategy") is None,  # in evaluation rows keep their order
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from statistics import fmean, pstdev
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from ..data.labels import Kind, Labels
 from ..errors import ConfigError
+from ..tasks.base import Examples
 from . import adapters
 from .quantization import unquantized
 
@@ -134,3 +136,13 @@ def read_labels(config: Any, *, classifies_text: bool) -> Labels:
     if classifies_text and len(names) == 1:
         kind = "regression"
     return Labels(kind, () if kind == "regression" else names)
+
+
+def far_labels(train: Examples) -> str:
+    """What to say of labels whose unit makes them hard to learn: a new head starts near 0, in steps of about 1."""
+    values = [cast(float, example.label) for example in train]
+    spread, middle = pstdev(values), fmean(values)
+    if 0.1 <= spread <= 10 and abs(middle) <= 10 * spread:
+        return ""
+    told = f"the labels lie around {middle:.3g}, {spread:.3g} apart: a model learns numbers around 0 and 1 apart sooner"
+    return f"{told}; subtract {middle:.3g} and divide by {spread or 1:.3g} before training, and undo it in predictions"

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel
 from transformers.trainer_utils import SaveStrategy
 
+from ..errors import TunesmithError
 from ..folder import STAGED, move_files
 from . import arguments, checkpoints
 
@@ -110,3 +112,24 @@ def save_final(trainer: Any, beside: Callable[[Path], None]) -> None:
 def saves_itself(model: Any) -> bool:
     """Whether it is a model of transformers or PEFT."""
     return isinstance(model, PreTrainedModel) or (hasattr(model, "peft_config") and hasattr(model, "get_base_model"))
+
+
+def keep_last_good(trainer: Any) -> str:
+    """Save the state after the last whole step, if it is not on disk yet; a sentence that says where it is."""
+    trainer.model.zero_grad()
+    trainer.is_in_train = False
+    step = trainer.state.global_step
+    folder = Path(trainer.args.output_dir, checkpoints.name(step))
+    if step == 0:
+        return "no step was taken: the model is as it was given."
+    weights = (each.detach() for each in trainer.model.parameters() if each.is_floating_point())
+    if not all(bool(torch.isfinite(each).all()) for each in weights):
+        return f"the weights were no longer finite after step {step}, so they were not saved."
+    if trainer.folder is not None and trainer.folder.path is None:
+        return f"the model in memory is that of step {step}; nothing was saved, for want of an output_dir."
+    if step not in trainer.saved_steps:
+        try:
+            trainer._save_checkpoint(trainer.model, None)
+        except (OSError, TunesmithError) as error:
+            return f"the state after step {step} could not be saved: {error}."
+    return f"the state after step {step} is kept in {folder}, from where `checkpoint` resumes."

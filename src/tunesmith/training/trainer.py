@@ -1,7 +1,8 @@
 """transformers' training loop, extended: exact losses, our scores, whole checkpoints, no pickle.
 
-Only documented override points are used, and two private methods, `_save_checkpoint` and `_save`: nothing public
-stages a checkpoint or leaves out its pickle. A test tells when their upstream form changes.
+Only documented override points are used, and four private methods: `_save_checkpoint` and `_save` (nothing public
+stages a checkpoint or leaves out its pickle), `_clip_grad_norm` and `_get_grad_norm` (upstream's take no sparse
+gradient). A test tells when their upstream form changes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from accelerate.utils import gather_object
 from transformers import PrinterCallback, Seq2SeqTrainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from ..errors import Diverged, TunesmithError
+from ..errors import Diverged
 from ..folder import RunFolder
 from ..tasks.base import Examples, RowId, Task
-from . import checkpoints, predictor, saving
+from . import checkpoints, engine, predictor, saving
 from .callbacks import Epochs, Pushes
 from .distillation import KEY, Teacher
 from .feeding import ROWS, Collator, Losses, WithRows, accepted, has_logits, losses, rows_of
@@ -33,11 +34,13 @@ class Trainer(Seq2SeqTrainer):
     row_ids: the row id of each example that the training features' column `example` points to.
     folder: without a path, nothing outlives the run, so nothing is saved of a run that diverges.
     data_collator: reads whole features, as a recipe's does; the recipe's own where None.
+    by_length: batches of like length, whatever `train_sampling_strategy` says of evaluation.
     """
 
     label_smoother: Any
     data_collator: Any
     control: Any
+    optimizer: Any
 
     def __init__(
         self,
@@ -52,12 +55,14 @@ class Trainer(Seq2SeqTrainer):
         row_ids: Sequence[RowId] | None = None,
         teacher: Teacher | None = None,
         data_collator: Any = None,
+        by_length: bool = False,
         **upstream: Any,
     ) -> None:
         self.recipe, self.encoding, self.task = recipe, encoding, task
         self.eval_examples, self.folder, self.row_ids, self.teacher = eval_examples, folder, row_ids, teacher
+        self.by_length = by_length
         self._rows: torch.Tensor | None = None
-        self._saved: set[int] = set()  # steps whose checkpoint is of this run
+        self.saved_steps: set[int] = set()  # steps whose checkpoint is of this run
         self._losses: Losses | None = None  # None: the loss is the model's own
         if recipe is not None and encoding is not None:
             if saving.saves_itself(model) or getattr(model, "loss_by_recipe", False):
@@ -137,7 +142,7 @@ class Trainer(Seq2SeqTrainer):
         """Batches that carry the places of their examples, for `training_step` to take off."""
         plain, self.data_collator = self.data_collator, WithRows(self.data_collator)
         try:
-            return super().get_train_dataloader()
+            return engine.train_dataloader(self) or super().get_train_dataloader()
         finally:
             self.data_collator = plain
 
@@ -149,10 +154,25 @@ class Trainer(Seq2SeqTrainer):
         """
         with self.accelerator.main_process_first():
             found = checkpoints.resolve(resume_from_checkpoint, self.args.output_dir)
-        self._saved = set()
+        self.saved_steps = set()
         if found is not None and found.parent.resolve() == Path(self.args.output_dir).resolve():
-            self._saved.add(checkpoints.step_of(found) or 0)
-        return super().train(str(found) if found is not None else None, **kwargs)
+            self.saved_steps.add(checkpoints.step_of(found) or 0)
+        with engine.fast(self):
+            return super().train(str(found) if found is not None else None, **kwargs)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Upstream's, or the one that leaves out the rows of an embedding that did not occur."""
+        if self.optimizer is None:
+            self.optimizer = engine.optimizer(self, self.model if model is None else model)
+        return super().create_optimizer(model)
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        rows = engine.rows_optimizer(self)
+        return super()._clip_grad_norm(model) if rows is None else rows.clip(self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        rows = engine.rows_optimizer(self)
+        return rows.clip(0) if rows is not None and grad_norm is None else super()._get_grad_norm(model, grad_norm)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         self._rows = inputs.pop(ROWS, None)
@@ -168,26 +188,11 @@ class Trainer(Seq2SeqTrainer):
         found = [] if bool(torch.isfinite(loss).all()) else [(float(loss.mean()), rows_of(self._rows, self.row_ids))]
         found = gather_object(found) if self.args.world_size > 1 else found
         raise Diverged(
-            self.state.global_step + 1, found[0][0], [row for _, rows in found for row in rows], self._keep_last_good()
+            self.state.global_step + 1,
+            found[0][0],
+            [row for _, rows in found for row in rows],
+            saving.keep_last_good(self),
         )
-
-    def _keep_last_good(self) -> str:
-        """Save the state after the last whole step, if it is not on disk yet; a sentence that says where it is."""
-        self.model.zero_grad()
-        self.is_in_train = False
-        step, folder = self.state.global_step, Path(self.args.output_dir, checkpoints.name(self.state.global_step))
-        if step == 0:
-            return "no step was taken: the model is as it was given."
-        if not all(bool(torch.isfinite(p.detach()).all()) for p in self.model.parameters() if p.is_floating_point()):
-            return f"the weights were no longer finite after step {step}, so they were not saved."
-        if self.folder is not None and self.folder.path is None:
-            return f"the model in memory is that of step {step}; nothing was saved, for want of an output_dir."
-        if step not in self._saved:
-            try:
-                self._save_checkpoint(self.model, None)
-            except (OSError, TunesmithError) as error:
-                return f"the state after step {step} could not be saved: {error}."
-        return f"the state after step {step} is kept in {folder}, from where `checkpoint` resumes."
 
     def evaluation_loop(
         self,
@@ -280,7 +285,7 @@ class Trainer(Seq2SeqTrainer):
         """Upstream's checkpoint, written aside, then its manifest, then renamed: it is whole or absent."""
         upstream = super()._save_checkpoint
         saving.save_checkpoint(self, trial, lambda: upstream(model, trial))
-        self._saved.add(self.state.global_step)
+        self.saved_steps.add(self.state.global_step)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """As upstream, with training_args.json in the place of the pickle."""

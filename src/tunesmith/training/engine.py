@@ -1,0 +1,83 @@
+"""What makes a step fast on a CPU, put around a `Trainer`: batches of like length, sparse rows, cheap dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from . import dropout
+from .optimizer import RowAdamW, sparse_rows, tables
+from .sampling import ByLength, lengths
+
+BY_LENGTH = "group_by_length"
+ADAMW = ("adamw_torch", "adamw_torch_fused")
+
+
+def train_dataloader(trainer: Any) -> Any:
+    """Training batches of like length, as upstream prepares a loader; None where the data or the user want another."""
+    args, features = trainer.args, trainer.train_dataset
+    if not hasattr(features, "column_names") or not (trainer.by_length or args.train_sampling_strategy == BY_LENGTH):
+        return None
+    if "input_ids" not in features.column_names or len(features) == 0:
+        return None
+    micro = args.train_batch_size
+    sampler = ByLength(
+        lengths(features),
+        micro=micro,
+        batch=micro * args.gradient_accumulation_steps * args.world_size,
+        seed=args.seed if args.data_seed is None else args.data_seed,
+        drop_last=args.dataloader_drop_last,
+    )
+    loader: Any = DataLoader(
+        features,
+        batch_sampler=sampler,
+        collate_fn=trainer.data_collator,
+        num_workers=args.dataloader_num_workers,
+        pin_memory=args.dataloader_pin_memory and args.device.type != "cpu",
+        persistent_workers=args.dataloader_persistent_workers,
+        prefetch_factor=args.dataloader_prefetch_factor,
+    )
+    return trainer.accelerator.prepare(loader)
+
+
+def optimizer(trainer: Any, model: Any) -> Any:
+    """The optimizer that leaves out rows without a gradient; None where the user named another, or it gains nothing."""
+    args = trainer.args
+    plain = args.optim in ADAMW and not args.fp16 and not args.optim_args
+    if not plain or not rows_alone(trainer) or not tables(model):
+        return None
+    decayed = set(trainer.get_decay_parameter_names(model))
+    trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+    groups = [
+        {"params": [each for name, each in trained if (name in decayed) == decays], "weight_decay": decay}
+        for decays, decay in ((True, args.weight_decay), (False, 0.0))
+    ]
+    return RowAdamW(groups, lr=args.learning_rate, betas=(args.adam_beta1, args.adam_beta2), eps=args.adam_epsilon)
+
+
+def rows_alone(trainer: Any) -> bool:
+    """Whether gradients stay in this process, on its CPU: none is reduced, sharded or scaled."""
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    return trainer.args.device.type == "cpu" and trainer.args.world_size == 1 and not sharded
+
+
+def rows_optimizer(trainer: Any) -> RowAdamW | None:
+    """The run's `RowAdamW`, under accelerate's wrapping; None where it has another."""
+    inner = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
+    return inner if isinstance(inner, RowAdamW) else None
+
+
+@contextmanager
+def fast(trainer: Any) -> Iterator[None]:
+    """The model is made ready for fast steps meanwhile; in fp32 dropout stays torch's own, draw by draw."""
+    with ExitStack() as stack:
+        if rows_alone(trainer):  # else the optimizer may have to wait for the wrapped model
+            trainer.create_optimizer()
+        if rows_optimizer(trainer) is not None:
+            stack.enter_context(sparse_rows(trainer.model))
+        if trainer.args.device.type == "cpu" and trainer.args.bf16:
+            stack.enter_context(dropout.fast(trainer.model))
+        yield

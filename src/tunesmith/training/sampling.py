@@ -1,0 +1,97 @@
+"""Batches of rows of like length: what is padded is computed for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+Lengths = NDArray[np.int64]
+PADDING = 0.03  # of all tokens in the batches, at most, where the rows allow it
+COLUMNS = ("input_ids", "labels")  # what is padded: a source, and a target where it has a length of its own
+
+
+def lengths(features: Any) -> Lengths:
+    """Tokens of each feature of a `datasets.Dataset`: (features, columns that are padded)."""
+    import pyarrow.compute as pc
+
+    found = []
+    for name in (name for name in COLUMNS if name in features.column_names):
+        if hasattr(features.features[name], "feature"):  # a list
+            column = features.with_format("arrow")[:][name] if features._indices is not None else features.data[name]
+            found.append(pc.list_value_length(column).to_numpy().astype(np.int64))
+    sizes = np.stack(found, axis=1)
+    return sizes[:, :1] if (sizes == sizes[:, :1]).all() else sizes  # targets beside their tokens count once
+
+
+class ByLength(Sampler[list[int]]):
+    """Places of features in micro-batches, in an order that the seed and the epoch decide.
+
+    Rows are shuffled; within a window of the shuffled rows they are sorted by length and cut into the batches of the
+    optimizer, and these are shuffled again. The window is the smallest (in powers of two of a batch) that keeps padding
+    within `padding`: the more rows meet by chance, the better. A batch of the optimizer is cut into micro-batches of
+    neighbouring lengths, so that it holds the same rows however it is cut. The rows of the last, shorter batch are
+    drawn by chance.
+
+    sizes: (features, columns), tokens. micro: rows of a micro-batch. batch: rows of a step of the optimizer, over all
+    processes; a multiple of micro.
+    """
+
+    def __init__(
+        self, sizes: Lengths, *, micro: int, batch: int, seed: int, drop_last: bool = False, padding: float = PADDING
+    ) -> None:
+        if batch % micro:
+            raise ValueError(f"a batch of {batch} rows is not cut into micro-batches of {micro}")
+        self.sizes, self.batch_size, self.batch, self.seed, self.drop_last = sizes, micro, batch, seed, drop_last
+        self.epoch = 0
+        self.window = self._window(padding)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.sizes) // self.batch_size if self.drop_last else -(-len(self.sizes) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._batches(self.epoch, self.window):
+            for start in range(0, len(batch), self.batch_size):
+                micro = batch[start : start + self.batch_size]
+                if len(micro) == self.batch_size or not self.drop_last:
+                    yield micro.tolist()
+
+    def share(self) -> float:
+        """The share of padding among all tokens of the first epoch's batches; micro-batches have no more."""
+        return self._padding(self.window)
+
+    def _batches(self, epoch: int, window: int) -> list[NDArray[np.int64]]:
+        rng = np.random.default_rng((self.seed, epoch))
+        order = rng.permutation(len(self.sizes))
+        whole = len(order) - len(order) % self.batch
+        found = []
+        for start in range(0, whole, window):
+            rows = self._sorted(order[start : min(start + window, whole)])
+            found += [rows[at : at + self.batch] for at in range(0, len(rows), self.batch)]
+        shuffled = [found[place] for place in rng.permutation(len(found))]
+        return shuffled + ([self._sorted(order[whole:])] if whole < len(order) else [])
+
+    def _sorted(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """By the first column's length, then by the next's; equals stay in their drawn order."""
+        by: NDArray[np.int64] = np.lexsort([self.sizes[rows, at] for at in reversed(range(self.sizes.shape[1]))])
+        return np.take(rows, by)
+
+    def _window(self, padding: float) -> int:
+        window = self.batch
+        while window < len(self.sizes) and self._padding(window) > padding:
+            window *= 2
+        return window
+
+    def _padding(self, window: int) -> float:
+        real = padded = 0
+        for batch in self._batches(0, window):
+            sizes = self.sizes[batch]
+            real += int(sizes.sum())
+            padded += int(sizes.max(axis=0).sum()) * len(sizes)
+        return 1 - real / max(padded, 1)

@@ -1,0 +1,126 @@
+"""Fast steps change no promise: a run stops and resumes bit for bit, repeats, and saves a model as any other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+import tunesmith
+from tunesmith.samples import path
+from tunesmith.training import dropout, engine, optimizer
+
+SETTINGS: dict[str, Any] = {
+    "precision": "bf16",
+    "per_device_train_batch_size": 4,
+    "num_train_epochs": 2,
+    "limit": 24,
+    "disable_tqdm": True,
+}
+
+
+class Look(TrainerCallback):
+    """What the engine had made of the model and its optimizer at the first step, and the texts of each batch."""
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.stop, self.seen = stop, {}
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        made = more["optimizer"]
+        self.seen = {
+            "optimizer": type(getattr(made, "optimizer", made)),
+            "dropout": {type(module) for module in more["model"].modules()},
+            "lengths": type(more["train_dataloader"].batch_sampler),
+        }
+        if state.global_step == self.stop:
+            control.should_training_stop = control.should_save = True
+
+
+def train(folder: Path | str = "", **settings: Any) -> tunesmith.Run:
+    return tunesmith.train(path("sms_spam"), output_dir=folder, **{**SETTINGS, **settings})
+
+
+def weights(run: tunesmith.Run) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in run.model.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("stop", [4, 9], ids=["within an epoch", "in the second"])
+def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, stop: int) -> None:
+    look = Look()
+    whole = train(tmp_path / "whole", callbacks=[look])
+    assert look.seen["optimizer"] is optimizer.RowAdamW
+    assert dropout.Dropout in look.seen["dropout"]
+    stopped = train(tmp_path / "cut", callbacks=[Look(stop)])
+    assert not same(weights(stopped), weights(whole))
+    torch.manual_seed(7)
+    resumed = train(tmp_path / "cut", checkpoint=True)
+    assert same(weights(resumed), weights(whole))
+
+
+def test_a_fast_run_repeats_and_another_seed_differs() -> None:
+    first, again, other = (weights(train(seed=seed)) for seed in (0, 0, 1))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_the_model_is_as_others_after_fp32_weights_and_scores(tmp_path: Path) -> None:
+    run = train(tmp_path / "out")
+    assert {value.dtype for value in run.model.state_dict().values()} == {torch.float32}
+    assert not any(isinstance(module, dropout.Dropout) for module in run.model.modules())
+    texts = ["free entry in a weekly competition", "see you at home tonight"]
+    mine, again = run.predict(texts), tunesmith.load(tmp_path / "out").predict(texts)
+    for one, other in zip(mine, again, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-6)  # bf16 has three digits
+
+
+def test_each_part_is_off_by_its_setting() -> None:
+    look = Look()
+    train(precision="fp32", optim="adafactor", train_sampling_strategy="random", max_steps=1, callbacks=[look])
+    assert look.seen["optimizer"] is not optimizer.RowAdamW
+    assert dropout.Dropout not in look.seen["dropout"]
+    train(precision="fp32", max_steps=1, callbacks=[look])
+    assert look.seen["optimizer"] is optimizer.RowAdamW
+    assert dropout.Dropout not in look.seen["dropout"], "in fp32 torch draws as ever"
+
+
+def test_an_optimizer_of_the_users_own_is_taken_and_gets_dense_gradients() -> None:
+    class Dense(torch.optim.SGD):
+        dense: bool | None = None
+
+        def step(self, closure: Any = None) -> Any:
+            grads = [each.grad for group in self.param_groups for each in group["params"] if each.grad is not None]
+            Dense.dense = bool(grads) and not any(grad.is_sparse for grad in grads)
+            return super().step(closure)
+
+    base = tunesmith.train(path("sms_spam"), **{**SETTINGS, "max_steps": 1})
+    made = Dense(base.model.parameters(), lr=1e-3)
+    train(base=(base.model, base.tokenizer), optimizers=(made, None), max_steps=1)
+    assert Dense.dense
+
+
+def test_what_is_taken_is_said() -> None:
+    told: list[str] = []
+    train(max_steps=1, listener=lambda name, values: told.append(f"{name} {values}"))
+    assert any(re.search(r"bf16 arithmetic", line) for line in told)
+
+
+def test_gradients_that_are_reduced_sharded_or_on_a_gpu_are_dense() -> None:
+    class Args:
+        world_size, device = 2, torch.device("cpu")
+
+    class Two:
+        args, is_fsdp_enabled, is_deepspeed_enabled = Args, False, False
+
+    assert not engine.rows_alone(Two())
+    Args.world_size = 1
+    assert engine.rows_alone(Two())
+    Two.is_fsdp_enabled = True
+    assert not engine.rows_alone(Two())

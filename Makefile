@@ -41,11 +41,19 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m bench.quality
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) -e ".[bench]" $(PIP_ARGS)
+	@touch $@
+
+# The short set, under 15 minutes on two cores; `python -m bench.speed --long` and `python -m bench.quality` take hours.
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench.speed
+	$(BIN)/python -m bench.prediction
+	$(BIN)/python -m bench.table
 
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/errors_page.py
+	$(BIN)/python -m bench.table
 
 clean:
 	rm -rf demo-run build dist .pytest_cache .mypy_cache .ruff_cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from mmap import mmap
 from typing import Any
 
 import torch
@@ -62,7 +63,7 @@ class RowAdamW(torch.optim.AdamW):
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+            state["exp_avg"], state["exp_avg_sq"] = _untouched(parameter), _untouched(parameter)
         state["step"] += 1
         (beta1, beta2), rate, step = group["betas"], group["lr"], float(state["step"])
         rows, values = gradient.indices()[0], gradient.values()
@@ -79,6 +80,11 @@ class RowAdamW(torch.optim.AdamW):
     def _parameters(self) -> Iterator[nn.Parameter]:
         for group in self.param_groups:
             yield from group["params"]
+
+
+def _untouched(like: torch.Tensor) -> torch.Tensor:
+    """Zeros of the form of a CPU tensor, whose pages take no memory until they are written (torch's own do)."""
+    return torch.frombuffer(mmap(-1, 4 * like.numel()), dtype=torch.float32).view(like.shape)
 
 
 def tables(model: nn.Module) -> list[nn.Embedding]:

@@ -1,0 +1,100 @@
+"""The page of measurements, made from the newest records: `python -m bench.table` writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from . import records, speed
+from .workloads import ROOT
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+PEERS = {
+    "hf": "`Trainer`, padding per batch",
+    "hf-guide": "`Trainer`, padding to the maximum",
+    "hf-pipeline": "`pipeline` on a list",
+    "tfidf": "TF-IDF with logistic regression",
+    "txtai": "txtai's `HFTrainer`",
+}
+HEAD = """# Benchmarks
+
+Made by `python -m bench.table` from `bench/results/`, where commit, machine and versions stand beside each figure. The
+base is all-MiniLM-L6-v2. Single times of one machine say little: a time here is a ratio of runs that took turns.
+
+"""
+SPEED = """## Speed
+
+The peer's time over ours: median (least to greatest) of the pairs. The loop is that of training, from its first step to
+its end; the call is all that a user waits for, after the imports. Memory is the ratio of the peaks, ours over the
+peer's. The last column is how near training came to what the machine can do: every operation at the rate of a large
+bf16 product, and AdamW's traffic at the rate of a copy.
+
+"""
+SCORES = """## Scores
+
+Ours and the peer's on the same held-out rows, and the 95% interval of their difference by the paired bootstrap over
+rows. Equal settings, or (named so) the defaults of each side; every seed that was run.
+
+"""
+
+
+def newest(found: Iterable[Mapping[str, Any]], keys: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """The last record for each value of `keys`, in the order in which the values first came."""
+    last: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for record in found:
+        last[tuple(record.get(key) for key in keys)] = record
+    return list(last.values())
+
+
+def table(columns: Mapping[str, Callable[[Any], str]], rows: Iterable[Any]) -> str:
+    lines = [list(columns), ["---"] * len(columns), *([say(row) for say in columns.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _ratio(record: Mapping[str, Any], kind: str) -> str:
+    ratio = record["ratios"].get(kind)
+    return "" if ratio is None else f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+
+
+def _score(row: tuple[Mapping[str, Any], str, Mapping[str, Any]]) -> str:
+    return f"{row[2]['ours']:.3f}, {row[2]['theirs']:.3f}"
+
+
+def page(speeds: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]]) -> str:
+    """The text of the page."""
+    races = newest(speeds, ("what", "load", "peer"))
+    compared = newest((each for each in scores if each["what"] == "comparison"), ("load", "peer", "seed"))
+    rows = [(each, name, figures) for each in compared for name, figures in list(each["metrics"].items())[:1]]
+    ratios = table(
+        {
+            "work": lambda each: f"{each['what']}, {each['load']}",
+            "peer": lambda each: PEERS[each["peer"]],
+            "loop": lambda each: _ratio(each, "loop"),
+            "call": lambda each: _ratio(each, "call"),
+            "memory": lambda each: f"{each['peak_ratio']:.2f}",
+            "of the machine": lambda each: f"{each['limit']['share']:.0%}" if "limit" in each else "",
+        },
+        races,
+    )
+    held = table(
+        {
+            "work": lambda row: row[0]["load"].replace("-defaults", ", defaults"),
+            "peer": lambda row: PEERS[row[0]["peer"]],
+            "seed": lambda row: str(row[0]["seed"]),
+            "metric": lambda row: row[1].replace("_", " "),
+            "ours, theirs": _score,
+            "difference": lambda row: f"{row[2]['low']:+.3f} to {row[2]['high']:+.3f}",
+        },
+        rows,
+    )
+    return HEAD + SPEED + ratios + "\n" + SCORES + held
+
+
+def main() -> int:
+    PAGE.write_text(page(records.read(speed.RESULTS), records.read(records.RESULTS)), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+from . import causal
 from .peers import minilm
 from .workloads import WORKLOADS, Row, data_folder
 
@@ -40,16 +43,21 @@ def machine() -> Mapping[str, float]:
 
 
 def share(name: str, steps: int, seconds: float) -> dict[str, float]:
-    """The limit of `steps` steps of a work load with MiniLM, in seconds, and its share of what was needed."""
+    """The limit of `steps` steps of a work load with its base, in seconds, and its share of what was needed."""
     from transformers import AutoConfig, AutoTokenizer
 
-    load, config = WORKLOADS[name], AutoConfig.from_pretrained(minilm())
+    load = WORKLOADS[name]
     rows = load.read(data_folder()).train[: steps * load.settings["per_device_train_batch_size"]]
-    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    with tempfile.TemporaryDirectory() as folder:
+        base = causal.base(Path(folder), rows) if load.kind == "causal" else minilm()
+        config, tokenizer = AutoConfig.from_pretrained(base), AutoTokenizer.from_pretrained(base)
     longest = load.lengths.get("maxlength", 512)
     tokens = [min(len(ids), longest) for ids in tokenizer(*_texts(rows), verbose=False)["input_ids"]]
     width, layers = config.hidden_size, config.num_hidden_layers
-    body = layers * (4 * width**2 + 2 * width * config.intermediate_size)  # weights that every token meets
+    inner = getattr(config, "intermediate_size", 4 * width)
+    body = layers * (4 * width**2 + 2 * width * inner)  # weights that every token meets
+    if load.kind == "causal":
+        body += width * config.vocab_size
     attention = 4 * layers * width  # operations a token and attended token
     operations = 3 * sum(2 * body * count + attention * count**2 for count in tokens)  # backward is twice forward
     able = machine()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from . import causal
 from .workloads import Row, Rows, Workload
 
 
@@ -18,6 +21,8 @@ def ours(
     settings: dict[str, Any] = {"disable_tqdm": True, **load.settings, **more}
     if load.group == "equal":
         settings |= {"defaults": "transformers", **load.lengths}
+    if load.kind == "causal":
+        return _causal(api, load, rows, {**settings, "seed": seed, "callbacks": callbacks})
     if load.columns:
         settings["columns"] = load.columns
     run = api.train(
@@ -25,6 +30,15 @@ def ours(
     )
     predicted = run.predict([_input(load, row) for row in rows.test])
     return [_value(load.kind, prediction, rows.labels) for prediction in predicted]
+
+
+def _causal(api: Any, load: Workload, rows: Rows, settings: dict[str, Any]) -> list[Any]:
+    """Rows packed into blocks, as many tokens a step as the peer's rows have."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = causal.base(Path(folder), rows.train)
+        settings |= {"merge": "pack", "per_device_train_batch_size": causal.blocks(load, rows, base)}
+        run = api.train(list(rows.train), base=base, task=load.task, output_dir="", **settings)
+        return causal.costs(run.model, run.tokenizer, rows.test)
 
 
 def _input(load: Workload, row: Row) -> Any:

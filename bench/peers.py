@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import causal
 from .workloads import Row, Rows, Workload
 
 NBEST, ANSWER_TOKENS = 20, 30  # of the question answering guide
@@ -65,6 +66,8 @@ def hf(
 
     base = base or minilm()
     table = {"tags": _tags, "answers": _answers}
+    if load.kind == "causal":
+        return _causal(load, rows, Guide("", None, seed, padding, callbacks))
     guide = Guide(base, AutoTokenizer.from_pretrained(base), seed, padding, callbacks)
     return table.get(load.kind, _classes)(load, rows, guide)
 
@@ -231,6 +234,26 @@ def _answers(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
     test = _features([{**row, "row": i} for i, row in enumerate(rows.test)], for_prediction)
     starts, ends = run(_features(rows.train, for_training), test.remove_columns(["row", "offset_mapping"]))
     return _best_answers(rows.test, test["row"], test["offset_mapping"], starts, ends)
+
+
+def _causal(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
+    """The causal language modeling guide, a sentence a row, padded per batch."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling, set_seed
+
+    with tempfile.TemporaryDirectory() as folder:
+        base = causal.base(Path(folder), rows.train)
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        guide = replace(guide, base=base, tokenizer=tokenizer)
+
+        def encode(batch: dict[str, list[Any]]) -> Any:
+            ended = [text + tokenizer.eos_token for text in batch["text"]]
+            return tokenizer(ended, truncation=True, max_length=load.lengths["maxlength"])
+
+        set_seed(guide.seed)
+        model = AutoModelForCausalLM.from_pretrained(base)
+        run = _predict(model, DataCollatorForLanguageModeling(tokenizer, mlm=False), guide, load.settings)
+        run(_features(rows.train, encode), _features(rows.test[:2], encode))
+        return causal.costs(model, tokenizer, rows.test)
 
 
 def _position(

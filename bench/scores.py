@@ -50,6 +50,7 @@ def metrics(kind: str, gold: Sequence[Any], predicted: Sequence[Any], labels: Se
         "regression": _regression,
         "tags": _tags,
         "answers": _answers,
+        "causal": _causal,
     }
     return table[kind](gold, predicted)
 
@@ -75,6 +76,12 @@ def compare(
         low, high = np.nanpercentile(np.concatenate(parts), [2.5, 97.5])
         found[name] = Difference(left[name], right[name], left[name] - right[name], float(low), float(high))
     return found
+
+
+def _causal(gold: Sequence[str], predicted: Sequence[Sequence[float]]) -> dict[str, Metric]:
+    """Minus the nats a token, over all tokens; a prediction is (nats, tokens) of its row."""
+    nats, tokens = (np.array(each, dtype=np.float64) for each in zip(*predicted, strict=True))
+    return {"log_likelihood": lambda weights: -(weights @ nats) / (weights @ tokens)}
 
 
 def _mean(values: Sequence[float]) -> Metric:

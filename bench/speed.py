@@ -51,6 +51,7 @@ SHORT = (
     Race("documents", 10, {"hf": 2.0}, rounds=2),
     Race("conll2003", 40, {"hf": 2.2}),
     Race("stsb", 30, {"hf": 1.8}),
+    Race("wikitext", 20, {"hf": 2.0}, rounds=2),
 )
 LONG = (
     Race("squad", 10, {"hf": 1.0}, rounds=2),

@@ -182,6 +182,21 @@ def go_emotions(folder: Path) -> Rows:
     return Rows(draw(train, 4000), test, names)
 
 
+def sentences_of_wikipedia(folder: Path) -> Rows:
+    """WikiText-2: 8,000 drawn sentences of 4 words and more to train, 1,000 of the test text."""
+    train, test = (
+        [
+            {"text": f"{sentence} ."}
+            for line in read_text(folder / "wikitext2_raw" / f"wiki.{name}.raw.gz").split("\n")
+            if line.strip() and not line.startswith(" =")
+            for sentence in line.strip().removesuffix(" .").split(" . ")
+            if sentence.count(" ") >= 3
+        ]
+        for name in ("valid", "test")
+    )
+    return Rows(draw(train, 8000), draw(test, 1000))
+
+
 def _questions(path: Path) -> list[Row]:
     rows = []
     for article in json.loads(read_text(path))["data"]:
@@ -244,6 +259,16 @@ WORKLOADS: Mapping[str, Workload] = {
             {**EQUAL, "learning_rate": 1e-4, "num_train_epochs": 2},
             lengths={"maxlength": 384, "stride": 128},
         ),
+        Workload(
+            "wikitext",
+            "equal",
+            "language-generation",
+            "causal",
+            sentences_of_wikipedia,
+            {**EQUAL, "learning_rate": 1e-3, "num_train_epochs": 2, "per_device_train_batch_size": 32},
+            (0, 1),
+            lengths={"maxlength": 128},
+        ),
         Workload("banking77-defaults", "defaults", CLASSIFICATION, "single", banking77),
         Workload("trec6-defaults", "defaults", CLASSIFICATION, "single", trec6),
         Workload("sst2-defaults", "defaults", CLASSIFICATION, "single", sst2),
@@ -254,7 +279,7 @@ WORKLOADS: Mapping[str, Workload] = {
 
 def gold(kind: str, rows: Sequence[Row]) -> list[Any]:
     """What a scorer compares with, one value a row: a name, a list of names, a float, tags, or accepted answers."""
-    column = {"single": "label", "multi": "labels", "regression": "score", "tags": "tags"}
+    column = {"causal": "text", "single": "label", "multi": "labels", "regression": "score", "tags": "tags"}
     if kind == "answers":
         return [row["answers"]["text"] for row in rows]
     return [row[column[kind]] for row in rows]

@@ -56,6 +56,7 @@ def tensors(tokens: int = 7) -> list[torch.Tensor]:
 
 MASKS = {
     "all": None,
+    "added": torch.randn(2, 1, 7, 7, generator=torch.Generator().manual_seed(1)),
     "padding": torch.tensor([[True] * 7, [True] * 4 + [False] * 3])[:, None, None, :].expand(2, 1, 7, 7),
 }
 
@@ -63,13 +64,10 @@ MASKS = {
 @pytest.mark.parametrize("causal", [False, True], ids=["both ways", "causal"])
 @pytest.mark.parametrize("mask", MASKS)
 def test_attention_and_its_gradients_are_torchs_where_hardly_anything_is_dropped(mask: str, causal: bool) -> None:
-    given = (
-        None
-        if MASKS[mask] is None
-        else MASKS[mask] & torch.ones(7, 7, dtype=torch.bool).tril()
-        if causal
-        else MASKS[mask]
-    )
+    given = MASKS[mask]
+    if causal and given is not None:
+        below = torch.ones(7, 7, dtype=torch.bool).tril()
+        given = given & below if given.dtype == torch.bool else given.masked_fill(~below, -1e9)
     module = SimpleNamespace(is_causal=causal, num_key_value_groups=1)
     mine, theirs = tensors(), tensors()
     found, _ = dropout.attention(module, *mine, given, dropout=1e-9)  # rounds to none, by our own path

@@ -41,14 +41,19 @@ class Dropout(nn.Dropout):
 
 
 class _Attention(torch.autograd.Function):
-    """softmax(q kᵀ · scale) with dropout, times v; (batch, heads, tokens, width) each, mask True where attended to."""
+    """softmax(q kᵀ · scale) with dropout, times v; (batch, heads, tokens, width) each.
+
+    mask: True where attended to, or what is added to the scores.
+    """
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Any:
         query, key, value, mask, p, scale = given
         scores = torch.matmul(query, key.transpose(-1, -2)).mul_(scale)  # (batch, heads, queries, keys)
-        if mask is not None:
+        if mask is not None and mask.dtype == torch.bool:
             scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
+        elif mask is not None:
+            scores.add_(mask)
         probabilities = scores.softmax(-1)
         kept = keep(probabilities.shape, p, probabilities.dtype)
         ctx.save_for_backward(query, key, value, probabilities, kept)
@@ -79,7 +84,7 @@ def attention(
 ) -> tuple[torch.Tensor, Any]:
     """Attention as `AttentionInterface` of transformers takes it: torch's own wherever nothing is dropped."""
     ours = 0 < dropout < 1 and query.device.type == "cpu" and getattr(module, "num_key_value_groups", 1) == 1
-    plain = attention_mask is None or attention_mask.dtype == torch.bool
+    plain = attention_mask is None or not attention_mask.requires_grad
     same = query.dtype == key.dtype == value.dtype
     if not (ours and plain and same) or any(
         more.get(name) is not None for name in ("position_bias", "cache", "softcap")

@@ -194,7 +194,7 @@ SCRATCH: Mapping[str, Scratch] = {
             captions,
             detection,
             ("roc_auc", 0.65),
-            {**ROWS, "num_train_epochs": 8},
+            {**ROWS, "num_train_epochs": 24, "mlm_probability": 0.3},
         ),
     )
 }

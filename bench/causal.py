@@ -47,7 +47,7 @@ def blocks(load: Workload, rows: Rows, base: str) -> int:
     tokenizer: Any = AutoTokenizer.from_pretrained(base)
     tokens = sum(len(ids) + 1 for ids in tokenizer([row["text"] for row in rows.train])["input_ids"])
     batch = load.settings["per_device_train_batch_size"]
-    return max(1, round(batch * tokens / len(rows.train) / load.lengths["maxlength"]))
+    return max(1, round(int(batch) * tokens / len(rows.train) / load.lengths["maxlength"]))
 
 
 def costs(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[list[float]]:

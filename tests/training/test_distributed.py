@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import tunesmith
-from training_kit import classifier, encoding, examples, trainer, weights
+from training_kit import classifier, encoding, equal, examples, trainer, weights
 from tunesmith.data.labels import Labels
 from tunesmith.errors import Diverged
 from tunesmith.tasks.base import Account, Example, Examples
@@ -37,10 +37,23 @@ def diverging(folder):
     return trainer(folder, train=rows, model=classifier(folder, labels=1), encoding=how, **TWO)
 
 
+def resumed(folder, rank):
+    """Whether a run stopped in its second epoch and gone on with ends in the weights of one that was not stopped."""
+    settings = {"optim": "sgd", "learning_rate": 0.05, "num_train_epochs": 2, "save_strategy": "steps", "save_steps": 1}
+    settings |= {"train_sampling_strategy": "group_by_length"}
+    whole = trainer(folder / rank, train=examples(20), **settings)  # 5 steps an epoch
+    whole.args.output_dir = str(folder / "shared-whole")
+    whole.train()
+    again = trainer(folder / rank, train=examples(20), **settings)
+    again.args.output_dir = str(folder / "shared-again")
+    again.train(resume_from_checkpoint=str(folder / "shared-whole" / "checkpoint-7"))
+    return equal(weights(again.model), weights(whole.model))
+
+
 def main(folder):
     rank = os.environ["RANK"]
     losses, scores, after = learned(folder / rank, TWO)
-    told = {"losses": losses, "scores": scores}
+    told = {"losses": losses, "scores": scores, "resumed": resumed(folder, rank)}
     it = diverging(folder / rank)
     it.args.output_dir = str(folder / "shared")
     try:
@@ -69,6 +82,10 @@ def two(tmp_path_factory):
 
 def told(folder):
     return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def test_two_processes_go_on_with_the_rows_of_the_epoch_that_was_stopped(two):
+    assert [each["resumed"] for each in told(two)] == [True, True]
 
 
 def test_two_processes_learn_what_one_learns_and_log_its_loss(tmp_path, two):

@@ -22,6 +22,17 @@ def test_elements_are_dropped_with_probability_p_and_their_mean_stays(p: float) 
     assert kept.unique().tolist() == pytest.approx([0, 1 / (1 - p)])
 
 
+def test_the_ends_of_what_p_can_be() -> None:
+    assert dropout.keep(torch.Size([0, 3]), 0.5, torch.float32).shape == (0, 3)
+    assert float(dropout.keep(torch.Size([10_000]), 1 - 1e-7, torch.float32).bool().float().mean()) < 0.01
+
+
+def test_a_row_that_sees_nothing_gets_no_nan() -> None:
+    mask = torch.zeros(2, 1, 7, 7).index_fill(2, torch.tensor([3]), -torch.inf)
+    found, _ = dropout.attention(SimpleNamespace(is_causal=False), *tensors(), mask, dropout=0.1)
+    assert bool(found.isfinite().all())
+
+
 def test_neighbours_are_independent() -> None:
     torch.manual_seed(0)
     zeros = (dropout.keep(torch.Size([1_000_000]), 0.5, torch.float32) == 0).float() - 0.5

@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 import tunesmith
 from tunesmith.samples import path
 from tunesmith.training import dropout, engine, optimizer
+from tunesmith.training.sampling import ByLength
 
 SETTINGS: dict[str, Any] = {
     "precision": "bf16",
@@ -29,9 +30,13 @@ class Look(TrainerCallback):
     def __init__(self, stop: int | None = None) -> None:
         self.stop, self.seen = stop, {}
 
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        grads = [each.grad for each in more["model"].parameters() if each.grad is not None]
+        self.seen["sparse"] = any(grad.is_sparse for grad in grads)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         made = more["optimizer"]
-        self.seen = {
+        self.seen |= {
             "optimizer": type(getattr(made, "optimizer", made)),
             "dropout": {type(module) for module in more["model"].modules()},
             "lengths": type(more["train_dataloader"].batch_sampler),
@@ -58,6 +63,8 @@ def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, stop: int) -> 
     whole = train(tmp_path / "whole", callbacks=[look])
     assert look.seen["optimizer"] is optimizer.RowAdamW
     assert dropout.Dropout in look.seen["dropout"]
+    assert look.seen["lengths"] is ByLength
+    assert look.seen["sparse"], "gradients of the embedding were dense"
     stopped = train(tmp_path / "cut", callbacks=[Look(stop)])
     assert not same(weights(stopped), weights(whole))
     torch.manual_seed(7)
@@ -81,13 +88,61 @@ def test_the_model_is_as_others_after_fp32_weights_and_scores(tmp_path: Path) ->
         assert one.scores == pytest.approx(other.scores, abs=1e-6)  # bf16 has three digits
 
 
+def test_gradients_are_clipped_to_the_norm_that_is_asked_for() -> None:
+    start = train(max_steps=1, learning_rate=0.0)
+    moved = []
+    for norm in (1e-12, 1.0):
+        run = train(
+            max_steps=1, learning_rate=1e-3, max_grad_norm=norm, adam_epsilon=1e-6, weight_decay=0.0, warmup_steps=0
+        )
+        after = weights(run)
+        moved.append(max(float((after[name] - value).abs().max()) for name, value in weights(start).items()))
+    assert moved[0] < 1e-3 * moved[1], "beside a large epsilon, clipped gradients move nothing"
+
+
+def test_a_model_trained_again_or_stopped_by_an_error_is_in_its_own_precision() -> None:
+    class Stop(TrainerCallback):
+        def on_step_end(self, *args: Any, **more: Any) -> None:
+            raise KeyboardInterrupt
+
+    class Types(TrainerCallback):
+        found: torch.dtype | None = None
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            layer = next(module for module in more["model"].modules() if isinstance(module, torch.nn.Linear))
+            layer.register_forward_hook(lambda module, given, out: Types.see(out))
+
+        @classmethod
+        def see(cls, out: torch.Tensor) -> None:
+            if torch.is_grad_enabled():
+                cls.found = out.dtype
+
+    def plain(model: Any) -> torch.dtype:
+        found: torch.dtype = model(**run.tokenizer("a text", return_tensors="pt")).logits.dtype
+        return found
+
+    run = train(max_steps=1)
+    live = (run.model, run.tokenizer)
+    texts = run.tokenizer("a text", return_tensors="pt")
+    assert run.model(**texts, return_dict=False)[0].dtype == torch.float32
+    with pytest.raises(KeyboardInterrupt):
+        train(base=live, callbacks=[Stop()])
+    assert "forward" not in vars(run.model)
+    assert plain(run.model) == torch.float32
+    assert not any(isinstance(module, dropout.Dropout) for module in run.model.modules())
+    train(base=live, max_steps=1, callbacks=[Types()])
+    assert Types.found == torch.bfloat16, "the second training was not in the precision that it named"
+
+
 def test_each_part_is_off_by_its_setting() -> None:
     look = Look()
     train(precision="fp32", optim="adafactor", train_sampling_strategy="random", max_steps=1, callbacks=[look])
     assert look.seen["optimizer"] is not optimizer.RowAdamW
     assert dropout.Dropout not in look.seen["dropout"]
+    assert look.seen["lengths"] is not ByLength
     train(precision="fp32", max_steps=1, callbacks=[look])
     assert look.seen["optimizer"] is optimizer.RowAdamW
+    assert look.seen["lengths"] is ByLength
     assert dropout.Dropout not in look.seen["dropout"], "in fp32 torch draws as ever"
 
 

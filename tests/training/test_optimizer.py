@@ -77,6 +77,17 @@ def test_a_saved_and_read_optimizer_goes_on_as_if_nothing_had_been() -> None:
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), halves.parameters(), strict=True))
 
 
+def test_the_state_of_plain_adamw_is_taken() -> None:
+    model = Reader(sparse=False)
+    plain = torch.optim.AdamW(model.parameters(), **OPTIONS)
+    steps(model, plain, [[0, 1, 2]])
+    model.table.sparse = True
+    made = RowAdamW(model.parameters(), **OPTIONS)
+    made.load_state_dict(plain.state_dict())
+    steps(model, made, [[0, 1]], max_norm=1e-3)  # clipped: the fused kernel alone can
+    assert made.param_groups[0]["fused"]
+
+
 def test_only_large_tables_that_are_read_by_lookup_alone_get_sparse_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizer, "LARGE", 18)
     model = Reader(sparse=False)

@@ -38,6 +38,11 @@ def test_at_most_three_percent_are_padding_and_rows_still_meet_by_chance(columns
     assert padding(of, random) > 0.2, "these rows have lengths too much alike: the test says nothing"
 
 
+def test_a_window_stops_growing_where_it_gains_nothing() -> None:
+    nearly = np.random.default_rng(0).integers(1000, 1004, (3000, 1))
+    assert ByLength(nearly, micro=8, batch=8, seed=1, padding=0.0).window == 8
+
+
 def test_rows_of_one_length_are_shuffled_whole() -> None:
     sampler = ByLength(np.full((100, 1), 9), micro=4, batch=4, seed=1)
     assert sampler.window == 4
@@ -76,5 +81,7 @@ def test_a_target_counts_where_it_has_a_length_of_its_own() -> None:
     assert lengths(Dataset.from_dict(rows)).tolist() == [[3, 1], [1, 2]]
     tagged = {**rows, "labels": [[0, 0, 0], [0]]}
     assert lengths(Dataset.from_dict(tagged)).tolist() == [[3], [1]]
+    several = {**rows, "labels": [[0.0] * 50, [1.0] * 50]}  # one number a class: never padded
+    assert lengths(Dataset.from_dict(several)).tolist() == [[3], [1]]
     classes = {**rows, "labels": [0, 1]}
     assert lengths(Dataset.from_dict(classes).select([1, 0])).tolist() == [[1], [3]]

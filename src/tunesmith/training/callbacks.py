@@ -51,13 +51,13 @@ class FolderEvents(TrainerCallback):
 
 
 class Epochs(TrainerCallback):
-    """Tells the collator which epoch begins, so that what it draws (the masks of language tasks) is drawn anew."""
+    """Tells which epoch begins, so that what is drawn for one (masks of language tasks, an order) is drawn anew."""
 
-    def __init__(self, collate: Any) -> None:
-        self.collate = collate
+    def __init__(self, told: Any) -> None:
+        self.told = told
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.collate.set_epoch(int(state.epoch or 0))
+        self.told.set_epoch(int(state.epoch or 0))
 
 
 def unprefixed(metrics: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

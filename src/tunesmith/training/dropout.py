@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -25,10 +26,13 @@ _LEVELS = 2**16
 
 def keep(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
     """0 with probability p, else 1 / (1 - p): what dropout multiplies by. A CPU tensor."""
-    seed = int(torch.randint(2**63 - 1, ()))
     count = prod(shape)
+    if count == 0:
+        return torch.empty(shape, dtype=dtype)
+    seed = int(torch.randint(2**63 - 1, ()))
+    level = min(round(p * _LEVELS), _LEVELS - 1)
     bits = torch.from_numpy(np.random.SFC64(seed).random_raw(-(-count // 4))).view(torch.int16)[:count].view(shape)
-    kept = torch.ge(bits, round(p * _LEVELS) - _LEVELS // 2, out=torch.empty(shape, dtype=dtype))
+    kept = torch.ge(bits, level - _LEVELS // 2, out=torch.empty(shape, dtype=dtype))
     return kept.mul_(1 / (1 - p))
 
 
@@ -53,7 +57,7 @@ class _Attention(torch.autograd.Function):
         if mask is not None and mask.dtype == torch.bool:
             scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
         elif mask is not None:
-            scores.add_(mask)
+            scores.add_(mask).clamp_(min=torch.finfo(scores.dtype).min)  # of -inf alone, a softmax makes nan
         probabilities = scores.softmax(-1)
         kept = keep(probabilities.shape, p, probabilities.dtype)
         ctx.save_for_backward(query, key, value, probabilities, kept)
@@ -61,6 +65,7 @@ class _Attention(torch.autograd.Function):
         return torch.matmul(probabilities * kept, value)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         (query, key, value, probabilities, kept), grad = ctx.saved_tensors, grads[0]
         for_value = torch.matmul((probabilities * kept).transpose(-1, -2), grad)
@@ -114,12 +119,12 @@ def fast(model: nn.Module) -> Iterator[None]:
         for name, child in parent.named_children()
         if type(child) is nn.Dropout
     ]
-    for parent, name, child in places:
-        setattr(parent, name, Dropout(child.p, child.inplace).train(child.training))
     attending: list[Any] = [module for module in model.modules() if _attends(module)]
-    for module in attending:
-        module.set_attn_implementation(ATTENTION)
     try:
+        for parent, name, child in places:
+            setattr(parent, name, Dropout(child.p, child.inplace).train(child.training))
+        for module in attending:
+            module.set_attn_implementation(ATTENTION)
         yield
     finally:
         for parent, name, child in places:
@@ -129,9 +134,8 @@ def fast(model: nn.Module) -> Iterator[None]:
 
 
 def _attends(module: nn.Module) -> bool:
-    """Whether this is a whole model whose attention can be set by name, and is torch's now."""
-    return (
-        isinstance(module, PreTrainedModel)
-        and module.config._attn_implementation == "sdpa"
-        and module._can_set_attn_implementation()
-    )
+    """Whether this is a model whose attention can be set by name, and is torch's now in all of its parts."""
+    if not isinstance(module, PreTrainedModel):
+        return False
+    parts = [each for each in module.modules() if isinstance(each, PreTrainedModel)]
+    return all(each.config._attn_implementation == "sdpa" and each._can_set_attn_implementation() for each in parts)

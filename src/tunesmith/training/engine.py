@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from torch.utils.data import DataLoader
+from transformers.trainer_utils import seed_worker
 
 from . import dropout
 from .optimizer import RowAdamW, sparse_rows, tables
@@ -23,8 +25,8 @@ def train_dataloader(trainer: Any) -> Any:
         return None
     if "input_ids" not in features.column_names or len(features) == 0:
         return None
-    micro = args.train_batch_size
-    sampler = ByLength(
+    micro = trainer._train_batch_size  # what `auto_find_batch_size` has come to
+    trainer.sampler = ByLength(
         lengths(features),
         micro=micro,
         batch=micro * args.gradient_accumulation_steps * args.world_size,
@@ -33,12 +35,15 @@ def train_dataloader(trainer: Any) -> Any:
     )
     loader: Any = DataLoader(
         features,
-        batch_sampler=sampler,
+        batch_sampler=trainer.sampler,
         collate_fn=trainer.data_collator,
         num_workers=args.dataloader_num_workers,
         pin_memory=args.dataloader_pin_memory and args.device.type != "cpu",
         persistent_workers=args.dataloader_persistent_workers,
         prefetch_factor=args.dataloader_prefetch_factor,
+        multiprocessing_context=args.dataloader_multiprocessing_context,
+        in_order=args.dataloader_in_order,
+        worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
     )
     return trainer.accelerator.prepare(loader)
 
@@ -46,7 +51,7 @@ def train_dataloader(trainer: Any) -> Any:
 def optimizer(trainer: Any, model: Any) -> Any:
     """The optimizer that leaves out rows without a gradient; None where the user named another, or it gains nothing."""
     args = trainer.args
-    plain = args.optim in ADAMW and not args.fp16 and not args.optim_args
+    plain = args.optim in ADAMW and not (args.fp16 or args.optim_args or trainer.optimizer_cls_and_kwargs)
     if not plain or not rows_alone(trainer) or not tables(model):
         return None
     decayed = set(trainer.get_decay_parameter_names(model))
@@ -80,4 +85,22 @@ def fast(trainer: Any) -> Iterator[None]:
             stack.enter_context(sparse_rows(trainer.model))
         if trainer.args.device.type == "cpu" and trainer.args.bf16:
             stack.enter_context(dropout.fast(trainer.model))
+        if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+            stack.enter_context(_own_forward(trainer.model))
         yield
+
+
+@contextmanager
+def _own_forward(model: Any) -> Iterator[None]:
+    """The model has its own `forward` again after, in its own precision, and may be prepared anew.
+
+    accelerate puts mixed precision around it; its way back takes off transformers' decorators too.
+    """
+    added = ("forward", "_original_forward", "_is_accelerate_prepared")
+    before = {name: vars(model)[name] for name in added if name in vars(model)}
+    try:
+        yield
+    finally:
+        for name in added:
+            vars(model).pop(name, None)
+        vars(model).update(before)

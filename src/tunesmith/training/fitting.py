@@ -95,7 +95,6 @@ def fit(job: Job) -> Fitted:
     with arguments.workspace(settings.output_dir) as directory:
         trainer = _trainer(job, made, str(directory))
         _train(trainer, resume, settings)
-        trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # scores and predictions are in fp32
         if resume is not None and trainer.state.global_step == checkpoints.step_of(resume):
             job.folder.note("nothing was left to train: the checkpoint is of the last step")
         if "validation" in data:

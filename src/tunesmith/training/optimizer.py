@@ -43,6 +43,12 @@ class RowAdamW(torch.optim.AdamW):
         self.grad_scale = scale.float() if scale > 1 else None
         return norm
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As torch's; the state of an AdamW that was not fused is taken too."""
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:
+            group["fused"], group["foreach"] = True, None
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         sparse: list[tuple[dict[str, Any], nn.Parameter, torch.Tensor]] = []

@@ -16,7 +16,7 @@ SMALL = 5_000_000  # parameters below which casting costs what bf16 saves
 def choose(wanted: str, named: Mapping[str, Any], model: Any) -> tuple[dict[str, Any], str]:
     """Training arguments for `precision`, and what to say of them (empty: nothing). Weights stay as they were loaded.
 
-    named: the user's training arguments; bf16, fp16 and tf32 among them win over 'auto'.
+    named: the user's training arguments; bf16 and fp16 among them win over 'auto', and so does DeepSpeed's own file.
 
     Raises:
         ConfigError: 'bf16' or 'fp32' beside an argument that says otherwise.
@@ -26,7 +26,7 @@ def choose(wanted: str, named: Mapping[str, Any], model: Any) -> tuple[dict[str,
         agrees = said.get("bf16", wanted == "bf16") == (wanted == "bf16") and not said.get("fp16")
         if not agrees:
             raise ConfigError("precision", wanted, f"'auto', or no {' and '.join(said)} beside it")
-    if said or wanted == "fp32":
+    if said or wanted == "fp32" or (wanted == "auto" and named.get("deepspeed")):
         return {}, ""
     if wanted == "bf16":
         return {"bf16": True}, "bf16 arithmetic, weights as loaded"
@@ -40,9 +40,10 @@ def _fast(named: Mapping[str, Any]) -> str | None:
     """The hardware that is faster in bf16 than in fp32; None where it is not."""
     if torch.cuda.is_available() and not named.get("use_cpu"):
         return "this GPU" if torch.cuda.is_bf16_supported(including_emulation=False) else None
-    mps = torch.backends.mps.is_available() and not named.get("use_cpu")
+    other = torch.backends.mps.is_available() or (hasattr(torch, "xpu") and torch.xpu.is_available())
     found = torch.cpu.get_capabilities()
-    return "this CPU" if not mps and (found.get("avx512_bf16") or found.get("amx_bf16")) else None
+    fast = found.get("avx512_bf16") or found.get("amx_bf16")
+    return "this CPU" if fast and (named.get("use_cpu") or not other) else None
 
 
 def _gains(model: Any) -> bool:

@@ -11,6 +11,7 @@ from torch.utils.data import Sampler
 
 Lengths = NDArray[np.int64]
 PADDING = 0.03  # of all tokens in the batches, at most, where the rows allow it
+GAIN = 0.002  # less padding that a window of twice the rows must bring
 COLUMNS = ("input_ids", "labels")  # what is padded: a source, and a target where it has a length of its own
 
 
@@ -24,7 +25,9 @@ def lengths(features: Any) -> Lengths:
             column = features.with_format("arrow")[:][name] if features._indices is not None else features.data[name]
             found.append(pc.list_value_length(column).to_numpy().astype(np.int64))
     sizes = np.stack(found, axis=1)
-    return sizes[:, :1] if (sizes == sizes[:, :1]).all() else sizes  # targets beside their tokens count once
+    target = sizes[:, -1]
+    beside = (target == sizes[:, 0]).all()  # a target a token counts once; one of a fixed length is never padded
+    return sizes[:, :1] if beside or (target == target[:1]).all() else sizes
 
 
 class ByLength(Sampler[list[int]]):
@@ -83,9 +86,12 @@ class ByLength(Sampler[list[int]]):
         return np.take(rows, by)
 
     def _window(self, padding: float) -> int:
-        window = self.batch
-        while window < len(self.sizes) and self._padding(window) > padding:
-            window *= 2
+        window, found = self.batch, self._padding(self.batch)
+        while window < len(self.sizes) and found > padding:
+            wider = self._padding(2 * window)
+            if found - wider < GAIN:
+                break
+            window, found = 2 * window, wider
         return window
 
     def _padding(self, window: int) -> float:

@@ -60,7 +60,7 @@ class Trainer(Seq2SeqTrainer):
     ) -> None:
         self.recipe, self.encoding, self.task = recipe, encoding, task
         self.eval_examples, self.folder, self.row_ids, self.teacher = eval_examples, folder, row_ids, teacher
-        self.by_length = by_length
+        self.by_length, self.sampler = by_length, None
         self._rows: torch.Tensor | None = None
         self.saved_steps: set[int] = set()  # steps whose checkpoint is of this run
         self._losses: Losses | None = None  # None: the loss is the model's own
@@ -75,9 +75,7 @@ class Trainer(Seq2SeqTrainer):
         super().__init__(model=model, args=args, data_collator=data_collator, **upstream)
         self._set_loss_scaling()
         self.remove_callback(PrinterCallback)  # a library does not print
-        collate = getattr(self.data_collator, "collate", None)
-        if hasattr(collate, "set_epoch"):
-            self.add_callback(Epochs(collate))
+        self.add_callback(Epochs(self))
         if self.args.push_to_hub:
             self.add_callback(Pushes(self.hub_model_id))
 
@@ -145,6 +143,13 @@ class Trainer(Seq2SeqTrainer):
             return engine.train_dataloader(self) or super().get_train_dataloader()
         finally:
             self.data_collator = plain
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the order of rows and the collator which epoch begins; upstream does not tell the order it resumes."""
+        drawing: list[Any] = [self.sampler, getattr(self.data_collator, "collate", None)]
+        for each in drawing:
+            if hasattr(each, "set_epoch"):
+                each.set_epoch(epoch)
 
     def train(self, resume_from_checkpoint: Any = None, **kwargs: Any) -> Any:
         """As upstream; only a checkpoint whose hashes verify is resumed from.

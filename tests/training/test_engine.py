@@ -17,6 +17,7 @@ from tunesmith.training.sampling import ByLength
 
 SETTINGS: dict[str, Any] = {
     "precision": "bf16",
+    "optim_args": engine.TOUCHED,
     "per_device_train_batch_size": 4,
     "num_train_epochs": 2,
     "limit": 24,
@@ -136,10 +137,19 @@ def test_a_model_trained_again_or_stopped_by_an_error_is_in_its_own_precision() 
 
 def test_each_part_is_off_by_its_setting() -> None:
     look = Look()
-    train(precision="fp32", optim="adafactor", train_sampling_strategy="random", max_steps=1, callbacks=[look])
+    train(
+        precision="fp32",
+        optim="adafactor",
+        optim_args=None,
+        train_sampling_strategy="random",
+        max_steps=1,
+        callbacks=[look],
+    )
     assert look.seen["optimizer"] is not optimizer.RowAdamW
     assert dropout.Dropout not in look.seen["dropout"]
     assert look.seen["lengths"] is not ByLength
+    train(precision="fp32", max_steps=1, callbacks=[look], optim_args=None)
+    assert look.seen["optimizer"] is not optimizer.RowAdamW, "rows that do not occur would rest"
     train(precision="fp32", max_steps=1, callbacks=[look])
     assert look.seen["optimizer"] is optimizer.RowAdamW
     assert look.seen["lengths"] is ByLength

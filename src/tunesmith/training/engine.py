@@ -15,6 +15,7 @@ from .optimizer import RowAdamW, sparse_rows, tables
 from .sampling import ByLength, lengths
 
 BY_LENGTH = "group_by_length"
+TOUCHED = "rows=touched"  # of optim_args; on few rows it learns far less than AdamW, see docs/log.md
 ADAMW = ("adamw_torch", "adamw_torch_fused")
 
 
@@ -49,10 +50,10 @@ def train_dataloader(trainer: Any) -> Any:
 
 
 def optimizer(trainer: Any, model: Any) -> Any:
-    """The optimizer that leaves out rows without a gradient; None where the user named another, or it gains nothing."""
+    """The optimizer that leaves out rows without a gradient, where the user asks for it; None elsewhere."""
     args = trainer.args
-    plain = args.optim in ADAMW and not (args.fp16 or args.optim_args or trainer.optimizer_cls_and_kwargs)
-    if not plain or not rows_alone(trainer) or not tables(model):
+    wanted = args.optim in ADAMW and args.optim_args == TOUCHED and not (args.fp16 or trainer.optimizer_cls_and_kwargs)
+    if not wanted or not rows_alone(trainer) or not tables(model):
         return None
     decayed = set(trainer.get_decay_parameter_names(model))
     trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]

@@ -17,7 +17,6 @@ from tunesmith.training.sampling import ByLength
 
 SETTINGS: dict[str, Any] = {
     "precision": "bf16",
-    "optim_args": engine.TOUCHED,
     "per_device_train_batch_size": 4,
     "num_train_epochs": 2,
     "limit": 24,
@@ -140,7 +139,6 @@ def test_each_part_is_off_by_its_setting() -> None:
     train(
         precision="fp32",
         optim="adafactor",
-        optim_args=None,
         train_sampling_strategy="random",
         max_steps=1,
         callbacks=[look],
@@ -148,8 +146,8 @@ def test_each_part_is_off_by_its_setting() -> None:
     assert look.seen["optimizer"] is not optimizer.RowAdamW
     assert dropout.Dropout not in look.seen["dropout"]
     assert look.seen["lengths"] is not ByLength
-    train(precision="fp32", max_steps=1, callbacks=[look], optim_args=None)
-    assert look.seen["optimizer"] is not optimizer.RowAdamW, "rows that do not occur would rest"
+    train(precision="fp32", max_steps=1, callbacks=[look], optim="adamw_torch")
+    assert look.seen["optimizer"] is torch.optim.AdamW
     train(precision="fp32", max_steps=1, callbacks=[look])
     assert look.seen["optimizer"] is optimizer.RowAdamW
     assert look.seen["lengths"] is ByLength

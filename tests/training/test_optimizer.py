@@ -1,15 +1,24 @@
-"""AdamW that leaves out rows without a gradient: dense AdamW where every row has one, and rest where it has none."""
+"""AdamW in the time that rows with a gradient take: dense AdamW step by step, also for rows that have none."""
 
 from __future__ import annotations
+
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from tunesmith.training import optimizer
+from tunesmith.training import engine, optimizer
 from tunesmith.training.optimizer import RowAdamW, sparse_rows, tables
 
 OPTIONS = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-7, "weight_decay": 0.03}
+
+
+@pytest.fixture
+def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "LARGE", 18)
 
 
 class Reader(nn.Module):
@@ -47,14 +56,85 @@ def test_where_every_row_occurs_it_takes_the_steps_of_dense_adamw(max_norm: floa
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_a_row_that_does_not_occur_rests() -> None:
-    model = Reader(sparse=True)
-    made = RowAdamW(model.parameters(), **OPTIONS)
-    steps(model, made, [[0, 1, 2, 3, 4, 5]])
-    before = model.table.weight.detach().clone()
-    steps(model, made, [[1, 1, 4]])
-    moved = (model.table.weight.detach() != before).any(dim=1)
-    assert moved.tolist() == [False, True, False, False, True, False]
+def trained(batches: list[list[int]], **options: Any) -> tuple[Reader, Reader, RowAdamW]:
+    """Ours after `batches`, as left by `sparse_rows`, the dense twin, and our optimizer."""
+    ours, dense = Reader(sparse=False), Reader(sparse=False)
+    made, plain = (
+        kind(m.parameters(), **OPTIONS | options) for kind, m in ((RowAdamW, ours), (torch.optim.AdamW, dense))
+    )
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(each, lambda step: step / 3 if step < 3 else 3 / step)
+        for each in (made, plain)
+    ]
+    with sparse_rows(ours, made):
+        for batch in batches:
+            steps(ours, made, [batch])
+            steps(dense, plain, [batch])
+            for schedule in schedules:
+                schedule.step()
+    return ours, dense, made
+
+
+SOME_ROWS = [[0, 1, 2, 3], [1, 1], [0, 4], [1], [1], [1], [2, 0], *[[1]] * 30, [3, 2], [1]]  # 5 in no batch, 4 in one
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3], ids=["no decay", "weight decay"])
+@pytest.mark.parametrize("eps", [1e-8, 1e3], ids=["small epsilon", "large epsilon"])
+def test_rows_that_do_not_occur_move_as_in_dense_adamw(decay: float, eps: float, small_tables: None) -> None:
+    """With a warm-up from zero, a rate that falls, rows that miss no, one, some and all steps."""
+    for length in range(1, len(SOME_ROWS) + 1):
+        rate = max(0.1, 0.1 * eps)
+        ours, dense, _ = trained(SOME_ROWS[:length], weight_decay=decay / rate * 0.1, eps=eps, lr=rate)
+        torch.testing.assert_close(ours.table.weight, dense.table.weight, rtol=1e-5, atol=2e-6)
+
+
+def test_an_epsilon_of_the_size_of_the_spread_costs_half_a_percent_of_a_move_at_most(small_tables: None) -> None:
+    batches = [[0, 1, 2, 3, 4, 5]] * 20 + [[1]] * 60
+    before, dense, _ = trained(batches[:20], betas=(0.9, 0.999), eps=0.05)
+    ours, dense, _ = trained(batches, betas=(0.9, 0.999), eps=0.05)
+    moves = (dense.table.weight - before.table.weight)[[0, 2, 3, 4, 5]]
+    assert moves.abs().max() > 0.05
+    assert ((ours.table.weight - dense.table.weight)[[0, 2, 3, 4, 5]] / moves).abs().max() < 5e-3
+
+
+def test_a_lookup_and_a_saved_model_find_all_steps_and_change_nothing_else(small_tables: None) -> None:
+    """Also in evaluation between steps; what was exchanged (the best model at the end) stays as it came."""
+    ours, dense = Reader(sparse=False), Reader(sparse=False)
+    made, plain = RowAdamW(ours.parameters(), **OPTIONS), torch.optim.AdamW(dense.parameters(), **OPTIONS)
+    with sparse_rows(ours, made):
+        for model, each in ((ours, made), (dense, plain)):
+            steps(model, each, [[0, 1, 2], [0, 4], [0], [0]])
+        stale = ours.table.weight.detach().clone()
+        torch.testing.assert_close(ours.state_dict(), dense.state_dict())
+        assert torch.equal(ours.table.weight, stale), "saving moved the table"
+        assert not torch.allclose(ours.table.weight, dense.table.weight), "no row was behind: this test tests nothing"
+        with torch.inference_mode():
+            torch.testing.assert_close(ours(torch.tensor([[4, 1]])), dense(torch.tensor([[4, 1]])))
+        fresh = Reader(sparse=False).state_dict()
+        ours.load_state_dict(fresh)
+    assert torch.equal(ours.table.weight, fresh["table.weight"])
+
+
+def test_another_adamw_goes_on_from_its_state(small_tables: None) -> None:
+    ours, dense = Reader(sparse=False), Reader(sparse=False)
+    made, plain = RowAdamW(ours.parameters(), **OPTIONS), torch.optim.AdamW(dense.parameters(), **OPTIONS)
+    with sparse_rows(ours, made):
+        for model, each in ((ours, made), (dense, plain)):
+            steps(model, each, [[0, 1, 2], [0, 4], [0], [0]])
+        saved, optimized = ours.state_dict(), made.state_dict()
+    other = Reader(sparse=False)
+    other.load_state_dict(saved)
+    gone_on = engine.interchangeable(torch.optim.AdamW(other.parameters(), **OPTIONS))
+    gone_on.load_state_dict(optimized)
+    steps(other, gone_on, [[1], [0]])
+    steps(dense, plain, [[1], [0]])
+    torch.testing.assert_close(other.state_dict(), dense.state_dict())
+    assert set(gone_on.state_dict()["state"][0]) == {"step", "exp_avg", "exp_avg_sq"}
+
+
+def test_moments_that_do_not_fade_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"betas \(0.99, 0.95\)"):
+        RowAdamW(Reader(sparse=True).parameters(), betas=(0.99, 0.95))
 
 
 def test_the_norm_is_that_of_all_gradients() -> None:
@@ -65,16 +145,26 @@ def test_the_norm_is_that_of_all_gradients() -> None:
     torch.testing.assert_close(made.clip(1.0), nn.utils.clip_grad_norm_(dense.parameters(), 1.0))
 
 
-def test_a_saved_and_read_optimizer_goes_on_as_if_nothing_had_been() -> None:
-    batches = [[0, 1, 2], [2, 3], [0, 5, 5], [1, 2]]
-    whole, halves = Reader(sparse=True), Reader(sparse=True)
-    steps(whole, RowAdamW(whole.parameters(), **OPTIONS), batches)
-    first = RowAdamW(halves.parameters(), **OPTIONS)
-    steps(halves, first, batches[:2])
-    second = RowAdamW(halves.parameters(), **OPTIONS)
-    second.load_state_dict(first.state_dict())
-    steps(halves, second, batches[2:])
-    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), halves.parameters(), strict=True))
+def test_a_saved_and_read_optimizer_goes_on_as_if_nothing_had_been(small_tables: None) -> None:
+    batches = [[0, 1, 2], [2, 3], [0, 5, 5], [1, 2], [3]]
+
+    def run(cuts: list[int]) -> dict[str, torch.Tensor]:
+        saved: tuple[Any, Any] = ({}, {})
+        for start, end in pairwise([0, *cuts, len(batches)]):
+            model = Reader(sparse=False)
+            made = RowAdamW(model.parameters(), **OPTIONS)
+            if start:
+                model.load_state_dict(saved[0])
+            with sparse_rows(model, made):
+                if start:
+                    made.load_state_dict(saved[1])
+                steps(model, made, batches[start:end])
+                saved = deepcopy((model.state_dict(), made.state_dict()))
+        return model.state_dict()
+
+    whole = run([])
+    for stop in range(1, len(batches)):
+        assert all(torch.equal(value, whole[name]) for name, value in run([stop]).items()), f"stopped after {stop}"
 
 
 def test_the_state_of_plain_adamw_is_taken() -> None:
@@ -92,7 +182,7 @@ def test_only_large_tables_that_are_read_by_lookup_alone_get_sparse_gradients(mo
     monkeypatch.setattr(optimizer, "LARGE", 18)
     model = Reader(sparse=False)
     assert tables(model) == [model.table]
-    with sparse_rows(model):
+    with sparse_rows(model, RowAdamW(model.parameters())):
         model(torch.tensor([1])).backward()
         assert model.table.weight.grad is not None
         assert model.table.weight.grad.is_sparse

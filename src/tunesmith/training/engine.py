@@ -7,16 +7,16 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 from transformers.trainer_utils import seed_worker
 
 from . import dropout
-from .optimizer import RowAdamW, sparse_rows, tables
+from .optimizer import RowAdamW, fades, settle, sparse_rows, tables
 from .sampling import ByLength, lengths
 
 BY_LENGTH = "group_by_length"
-TOUCHED = "rows=touched"  # of optim_args; on few rows it learns far less than AdamW, see docs/log.md
-ADAMW = ("adamw_torch", "adamw_torch_fused")
+ADAMW = "adamw_torch_fused"  # upstream's default; "adamw_torch" is torch's own, dense
 
 
 def train_dataloader(trainer: Any) -> Any:
@@ -50,10 +50,17 @@ def train_dataloader(trainer: Any) -> Any:
 
 
 def optimizer(trainer: Any, model: Any) -> Any:
-    """The optimizer that leaves out rows without a gradient, where the user asks for it; None elsewhere."""
+    """AdamW that spends no time on rows that do not occur; None where no table has them, or another is named."""
     args = trainer.args
-    wanted = args.optim in ADAMW and args.optim_args == TOUCHED and not (args.fp16 or trainer.optimizer_cls_and_kwargs)
-    if not wanted or not rows_alone(trainer) or not tables(model):
+    betas = (args.adam_beta1, args.adam_beta2)
+    plain = args.optim == ADAMW and not (args.optim_args or args.fp16 or args.torch_compile)
+    if (
+        not plain
+        or trainer.optimizer_cls_and_kwargs
+        or not rows_alone(trainer)
+        or not fades(betas)
+        or not tables(model)
+    ):
         return None
     decayed = set(trainer.get_decay_parameter_names(model))
     trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
@@ -61,7 +68,14 @@ def optimizer(trainer: Any, model: Any) -> Any:
         {"params": [each for name, each in trained if (name in decayed) == decays], "weight_decay": decay}
         for decays, decay in ((True, args.weight_decay), (False, 0.0))
     ]
-    return RowAdamW(groups, lr=args.learning_rate, betas=(args.adam_beta1, args.adam_beta2), eps=args.adam_epsilon)
+    return RowAdamW(groups, lr=args.learning_rate, betas=betas, eps=args.adam_epsilon)
+
+
+def interchangeable(made: Any) -> Any:
+    """`made`, an optimizer, ready to go on from the state of a `RowAdamW`: a run may go on on another machine."""
+    if isinstance(made, torch.optim.AdamW) and not isinstance(made, RowAdamW):
+        made.register_load_state_dict_pre_hook(settle)
+    return made
 
 
 def rows_alone(trainer: Any) -> bool:
@@ -82,8 +96,9 @@ def fast(trainer: Any) -> Iterator[None]:
     with ExitStack() as stack:
         if rows_alone(trainer):  # else the optimizer may have to wait for the wrapped model
             trainer.create_optimizer()
-        if rows_optimizer(trainer) is not None:
-            stack.enter_context(sparse_rows(trainer.model))
+        rows = rows_optimizer(trainer)
+        if rows is not None:
+            stack.enter_context(sparse_rows(trainer.model, rows))
         if trainer.args.device.type == "cpu" and trainer.args.bf16:
             stack.enter_context(dropout.fast(trainer.model))
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from transformers import TrainerCallback
 
 import tunesmith
 from tunesmith.samples import path
-from tunesmith.training import dropout, engine, optimizer
+from tunesmith.training import dropout, engine, optimizer, tables
 from tunesmith.training.sampling import ByLength
 
 SETTINGS: dict[str, Any] = {
@@ -61,7 +62,7 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, stop: int) -> None:
     look = Look()
     whole = train(tmp_path / "whole", callbacks=[look])
-    assert look.seen["optimizer"] is optimizer.RowAdamW
+    assert look.seen["optimizer"] is optimizer.CpuAdamW
     assert dropout.Dropout in look.seen["dropout"]
     assert look.seen["lengths"] is ByLength
     assert look.seen["sparse"], "gradients of the embedding were dense"
@@ -70,6 +71,34 @@ def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, stop: int) -> 
     torch.manual_seed(7)
     resumed = train(tmp_path / "cut", checkpoint=True)
     assert same(weights(resumed), weights(whole))
+
+
+def test_a_copy_of_a_model_made_in_training_is_what_the_model_was(tmp_path: Path) -> None:
+    class Keep(TrainerCallback):
+        copied: Any = None
+        saved: Any = None
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            if state.global_step == 4:
+                Keep.copied = deepcopy(more["model"])
+                Keep.saved = {name: value.clone() for name, value in more["model"].state_dict().items()}
+                torch.save(more["model"], tmp_path / "model.pt")
+
+    run = train(max_steps=8, callbacks=[Keep()])
+    assert not same(weights(run), Keep.saved)
+    assert same(dict(Keep.copied.state_dict()), Keep.saved)
+    kinds = {type(module) for module in Keep.copied.modules()}
+    assert torch.nn.Embedding in kinds
+    assert tables.Table not in kinds
+    read = torch.load(tmp_path / "model.pt", weights_only=False)
+    assert same(dict(read.state_dict()), Keep.saved)
+
+
+def test_evaluation_between_steps_changes_nothing(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"max_steps": 8, "validation": 0.3, "load_best_model_at_end": False}
+    plain = weights(train(tmp_path / "plain", eval_strategy="no", **settings))
+    watched = weights(train(tmp_path / "watched", eval_strategy="steps", eval_steps=2, **settings))
+    assert same(plain, watched)
 
 
 def test_a_fast_run_repeats_and_another_seed_differs() -> None:
@@ -143,13 +172,13 @@ def test_each_part_is_off_by_its_setting() -> None:
         max_steps=1,
         callbacks=[look],
     )
-    assert look.seen["optimizer"] is not optimizer.RowAdamW
+    assert look.seen["optimizer"] is not optimizer.CpuAdamW
     assert dropout.Dropout not in look.seen["dropout"]
     assert look.seen["lengths"] is not ByLength
     train(precision="fp32", max_steps=1, callbacks=[look], optim="adamw_torch")
     assert look.seen["optimizer"] is torch.optim.AdamW
     train(precision="fp32", max_steps=1, callbacks=[look])
-    assert look.seen["optimizer"] is optimizer.RowAdamW
+    assert look.seen["optimizer"] is optimizer.CpuAdamW
     assert look.seen["lengths"] is ByLength
     assert dropout.Dropout not in look.seen["dropout"], "in fp32 torch draws as ever"
 
@@ -182,8 +211,8 @@ def test_gradients_that_are_reduced_sharded_or_on_a_gpu_are_dense() -> None:
     class Two:
         args, is_fsdp_enabled, is_deepspeed_enabled = Args, False, False
 
-    assert not engine.rows_alone(Two())
+    assert not engine.alone(Two())
     Args.world_size = 1
-    assert engine.rows_alone(Two())
+    assert engine.alone(Two())
     Two.is_fsdp_enabled = True
-    assert not engine.rows_alone(Two())
+    assert not engine.alone(Two())

@@ -1,4 +1,4 @@
-"""What makes a step fast on a CPU, put around a `Trainer`: batches of like length, sparse rows, cheap dropout."""
+"""What makes a step fast on a CPU, put around a `Trainer`: batches of like length, lean tables, cheap dropout."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader
 from transformers.trainer_utils import seed_worker
 
 from . import dropout
-from .optimizer import RowAdamW, fades, settle, sparse_rows, tables
+from .optimizer import CpuAdamW, fades
 from .sampling import ByLength, lengths
+from .tables import lean, tables
 
 BY_LENGTH = "group_by_length"
 ADAMW = "adamw_torch_fused"  # upstream's default; "adamw_torch" is torch's own, dense
@@ -54,13 +54,9 @@ def optimizer(trainer: Any, model: Any) -> Any:
     args = trainer.args
     betas = (args.adam_beta1, args.adam_beta2)
     plain = args.optim == ADAMW and not (args.optim_args or args.fp16 or args.torch_compile)
-    if (
-        not plain
-        or trainer.optimizer_cls_and_kwargs
-        or not rows_alone(trainer)
-        or not fades(betas)
-        or not tables(model)
-    ):
+    if not (plain and alone(trainer) and fades(betas)) or trainer.optimizer_cls_and_kwargs or trainer.model_init:
+        return None
+    if not tables(model):
         return None
     decayed = set(trainer.get_decay_parameter_names(model))
     trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
@@ -68,37 +64,30 @@ def optimizer(trainer: Any, model: Any) -> Any:
         {"params": [each for name, each in trained if (name in decayed) == decays], "weight_decay": decay}
         for decays, decay in ((True, args.weight_decay), (False, 0.0))
     ]
-    return RowAdamW(groups, lr=args.learning_rate, betas=betas, eps=args.adam_epsilon)
+    return CpuAdamW(groups, lr=args.learning_rate, betas=betas, eps=args.adam_epsilon)
 
 
-def interchangeable(made: Any) -> Any:
-    """`made`, an optimizer, ready to go on from the state of a `RowAdamW`: a run may go on on another machine."""
-    if isinstance(made, torch.optim.AdamW) and not isinstance(made, RowAdamW):
-        made.register_load_state_dict_pre_hook(settle)
-    return made
-
-
-def rows_alone(trainer: Any) -> bool:
+def alone(trainer: Any) -> bool:
     """Whether gradients stay in this process, on its CPU: none is reduced, sharded or scaled."""
     sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     return trainer.args.device.type == "cpu" and trainer.args.world_size == 1 and not sharded
 
 
-def rows_optimizer(trainer: Any) -> RowAdamW | None:
-    """The run's `RowAdamW`, under accelerate's wrapping; None where it has another."""
+def cpu_optimizer(trainer: Any) -> CpuAdamW | None:
+    """The run's `CpuAdamW`, under accelerate's wrapping; None where it has another."""
     inner = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
-    return inner if isinstance(inner, RowAdamW) else None
+    return inner if isinstance(inner, CpuAdamW) else None
 
 
 @contextmanager
 def fast(trainer: Any) -> Iterator[None]:
     """The model is made ready for fast steps meanwhile; in fp32 dropout stays torch's own, draw by draw."""
     with ExitStack() as stack:
-        if rows_alone(trainer):  # else the optimizer may have to wait for the wrapped model
+        if alone(trainer):  # else the optimizer may have to wait for the wrapped model
             trainer.create_optimizer()
-        rows = rows_optimizer(trainer)
-        if rows is not None:
-            stack.enter_context(sparse_rows(trainer.model, rows))
+        made = cpu_optimizer(trainer)
+        if made is not None:
+            stack.enter_context(lean(trainer.model, made))
         if trainer.args.device.type == "cpu" and trainer.args.bf16:
             stack.enter_context(dropout.fast(trainer.model))
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):

@@ -1,41 +1,41 @@
-"""AdamW that costs what has a gradient: rows of embedding tables are given the steps they missed when they occur."""
+"""AdamW on a CPU that costs what has a gradient: rows of a table are given the steps they missed when they occur."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from mmap import mmap
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Any
 
 import torch
 from torch import nn
 
-from .missed import Missed
+from .missed import Missed, chunks
 
-LARGE = 1_000_000  # weights of an embedding from which on a sparse gradient pays
+FADES = 0.93  # of the root of the second beta: a row's moves halve in ten steps, and soon end
 MARKS, BEHIND = "missed", "behind"  # in the state of a table, beside AdamW's own; the second on disk alone
 
 
 def fades(betas: tuple[float, float]) -> bool:
-    """Whether a row that AdamW moves by its moments alone comes to rest."""
-    return bool(betas[0] < betas[1] ** 0.5)
+    """Whether a row that AdamW moves by its moments alone comes to rest while they are still much as they were."""
+    return bool(betas[0] <= FADES * betas[1] ** 0.5)
 
 
-class RowAdamW(torch.optim.AdamW):
-    """torch's fused AdamW, and for parameters with a sparse gradient AdamW in the time that their rows with one take.
+class CpuAdamW(torch.optim.AdamW):
+    """torch's fused AdamW, and for a parameter with a sparse gradient the same in the time that its rows with one take.
 
     A row that does not occur goes on moving by its moments in dense AdamW, and so it does here, in one go when it is
-    wanted again: `catch_up` before it is read, `settle` before the whole table is. (SparseAdam of torch and LazyAdam of
-    TensorFlow Addons let it rest, and learn much less from few rows.) Raises ValueError where a row's moves would not
-    fade: `betas[0] >= sqrt(betas[1])`.
+    wanted again: `catch_up` before it is trained on or the table is read whole. (SparseAdam of torch and LazyAdam of
+    TensorFlow Addons let it rest, and learn much less from few rows.)
+
+    Raises:
+        ValueError: moments whose moves do not fade soon, see `fades`.
     """
 
     def __init__(self, params: Any, **options: Any) -> None:
         super().__init__(params, fused=True, **options)
         self.grad_scale: torch.Tensor | None = None  # what the fused kernel divides gradients by
         if any(not fades(group["betas"]) for group in self.param_groups):
-            raise ValueError(f"betas {self.defaults['betas']}: the first has to be less than the root of the second.")
+            raise ValueError(f"betas {self.defaults['betas']}: the first may be {FADES} of the second's root at most.")
 
     @torch.no_grad()
     def clip(self, max_norm: float) -> torch.Tensor:
@@ -43,7 +43,7 @@ class RowAdamW(torch.optim.AdamW):
 
         max_norm: 0 leaves them as they are. The gradients themselves stay unscaled until the step.
         """
-        values = []
+        values: list[Any] = []
         for parameter in self._parameters():
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = parameter.grad.coalesce()
@@ -55,38 +55,59 @@ class RowAdamW(torch.optim.AdamW):
         return norm
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch's, and the weights of rows that have missed steps: the model's are saved with them made up."""
+        """As torch's, with all steps made up; a table's rows as they are, if behind, are added under names of ours."""
         found = super().state_dict()
         for place, parameter in enumerate(self._parameters()):
             state = self.state.get(parameter, {})
             if MARKS in state:
-                rows = Missed(state[MARKS]).behind(int(state["step"]))
-                found["state"][place] = {**state, BEHIND: parameter.detach()[rows]}
+                found["state"][place] = self._whole(parameter, state)
         return found
 
     @torch.no_grad()
+    def _whole(self, parameter: nn.Parameter, state: dict[str, Any]) -> dict[str, Any]:
+        missed, step, betas = Missed(state[MARKS]), int(state["step"]), self._group(parameter)["betas"]
+        seen = missed.behind(step, seen=True)
+        whole = {**state, BEHIND: {"step": step, "weights": parameter.detach()[missed.behind(step)]}}
+        for name, beta in zip(("exp_avg", "exp_avg_sq"), betas, strict=True):
+            whole[name], whole[BEHIND][name] = state[name].clone(), state[name][seen]
+            for rows in chunks(seen):
+                whole[name].index_copy_(0, rows, missed.faded(rows, state[name], step, beta))
+        return whole
+
+    @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As torch's; the state of an AdamW that was not fused is taken too."""
+        """As torch's; the state of an AdamW that was not fused, or is of another library, is taken too."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             group["fused"], group["foreach"] = True, None
         for parameter in self._parameters():
             state = self.state.get(parameter, {})
-            if BEHIND in state:
-                parameter[Missed(state[MARKS]).behind(int(state["step"]))] = state.pop(BEHIND)
+            marks, behind = state.pop(MARKS, None), state.pop(BEHIND, None)
+            if behind is None or int(behind["step"]) != int(state["step"]):  # another AdamW went on from there
+                continue
+            missed = Missed(marks)
+            state[MARKS], step = marks, int(state["step"])
+            parameter[missed.behind(step)] = behind["weights"]
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name][missed.behind(step, seen=True)] = behind[name]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        sparse: list[tuple[dict[str, Any], nn.Parameter, torch.Tensor]] = []
+        sparse, dense = [], []
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None and parameter.grad.is_sparse:
                     sparse.append((group, parameter, parameter.grad))
                     parameter.grad = None  # the fused kernel takes dense gradients alone
+                elif parameter.grad is not None and MARKS in self.state.get(parameter, {}):  # read whole this time
+                    self.catch_up(parameter)
+                    dense.append(parameter)
         loss = super().step(closure)
         for group, parameter, gradient in sparse:
             self._step_rows(group, parameter, gradient.coalesce())
             parameter.grad = gradient
+        for parameter in dense:
+            self.state[parameter].pop(MARKS)
         self.grad_scale = None
         return loss
 
@@ -96,8 +117,10 @@ class RowAdamW(torch.optim.AdamW):
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
             state["exp_avg"], state["exp_avg_sq"] = _untouched(parameter), _untouched(parameter)
+        if MARKS not in state:  # at the first step, or of another AdamW, whose rows are up to date
+            state[MARKS] = Missed.none(len(parameter), int(state["step"])).marks
         rows, values = gradient.indices()[0], gradient.values()
-        missed = self._missed(parameter)
+        missed = Missed(state[MARKS])
         self.catch_up(parameter, rows)
         state["step"] += 1
         (beta1, beta2), rate, step = group["betas"], float(group["lr"]), int(state["step"])
@@ -113,48 +136,39 @@ class RowAdamW(torch.optim.AdamW):
         missed.add(step, rate, (beta1, beta2), rate * group["weight_decay"])
         missed.clear(rows, step)
 
-    def _missed(self, parameter: nn.Parameter) -> Missed:
-        state = self.state[parameter]
-        if MARKS not in state:  # at the first step, or of another AdamW, whose rows are up to date
-            state[MARKS] = Missed.none(len(parameter), int(state["step"])).marks
-        return Missed(state[MARKS])
-
     @torch.no_grad()
     def catch_up(self, parameter: nn.Parameter, rows: torch.Tensor | None = None) -> None:
-        """Give `rows` of a table, (some,), or all of them, the steps that they missed."""
-        found = self._made_up(parameter, rows)
-        if found is not None:
-            rows, parts = found
-            state = self.state[parameter]
-            for whole, part in zip((parameter, state["exp_avg"], state["exp_avg_sq"]), parts, strict=True):
-                whole.index_copy_(0, rows, part)
-            self._missed(parameter).clear(rows, int(state["step"]))
-
-    @torch.no_grad()
-    def caught_up(self, parameter: nn.Parameter) -> torch.Tensor:
-        """The weights of a table with all steps, which itself stays as it is; the table where none was missed."""
-        found = self._made_up(parameter, None)
-        return parameter.detach() if found is None else parameter.detach().index_copy(0, found[0], found[1][0])
-
-    def forget(self, parameter: nn.Parameter) -> None:
-        """The weights of a table were exchanged: no steps are missing from them."""
-        state = self.state.get(parameter, {})
-        if MARKS in state:
-            self._missed(parameter).clear(torch.arange(len(parameter)), int(state["step"]))
-
-    def _made_up(
-        self, parameter: nn.Parameter, rows: torch.Tensor | None
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]] | None:
+        """Give `rows` of a table, (some,) without repeats, or all of them, the steps that they missed."""
         state = self.state.get(parameter, {})
         if MARKS not in state:
-            return None
-        missed, step = Missed(state[MARKS]), int(state["step"])
-        behind = missed.behind(step, rows)
-        if not len(behind):
-            return None
-        group = next(group for group in self.param_groups if any(each is parameter for each in group["params"]))
-        tables = (parameter, state["exp_avg"], state["exp_avg_sq"])
-        return behind, missed.made_up(behind, tables, step, group["betas"], group["eps"])
+            return
+        missed, step, group = Missed(state[MARKS]), int(state["step"]), self._group(parameter)
+        moments = (state["exp_avg"], state["exp_avg_sq"])
+        for part in chunks(missed.behind(step, rows)):
+            parameter.index_copy_(0, part, missed.moved(part, (parameter, *moments), group["eps"]))
+            seen = missed.behind(step, part, seen=True)
+            for moment, beta in zip(moments, group["betas"], strict=True):
+                moment.index_copy_(0, seen, missed.faded(seen, moment, step, beta))
+            missed.clear(seen, step)
+            missed.kept.index_fill_(0, part, 1.0)  # rows without moments stay without
+
+    @torch.no_grad()
+    def caught_up(self, parameter: nn.Parameter, rows: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which of `rows` of a table, or of all, are behind, (some,), and their weights with all steps, (some, width).
+
+        The table stays as it is.
+        """
+        state = self.state.get(parameter, {})
+        if MARKS not in state:
+            return torch.empty(0, dtype=torch.long), parameter[:0].detach()
+        missed = Missed(state[MARKS])
+        behind, eps = missed.behind(int(state["step"]), rows), self._group(parameter)["eps"]
+        held = (parameter, state["exp_avg"], state["exp_avg_sq"])
+        moved = [missed.moved(part, held, eps) for part in chunks(behind)]
+        return behind, torch.cat(moved) if moved else parameter[:0].detach()
+
+    def _group(self, parameter: nn.Parameter) -> dict[str, Any]:
+        return next(group for group in self.param_groups if any(each is parameter for each in group["params"]))
 
     def _parameters(self) -> Iterator[nn.Parameter]:
         for group in self.param_groups:
@@ -163,79 +177,5 @@ class RowAdamW(torch.optim.AdamW):
 
 def _untouched(like: torch.Tensor) -> torch.Tensor:
     """Zeros of the form of a CPU tensor, whose pages take no memory until they are written (torch's own do)."""
-    return torch.frombuffer(mmap(-1, 4 * like.numel()), dtype=torch.float32).view(like.shape)
-
-
-def tables(model: nn.Module) -> list[nn.Embedding]:
-    """The embeddings whose gradient may be sparse: large, trained in fp32 on a CPU, and read by lookup alone."""
-    owners = Counter(id(weight) for module in model.modules() for weight in module.parameters(recurse=False))
-    return [
-        module
-        for module in model.modules()
-        if type(module) is nn.Embedding
-        and module.max_norm is None
-        and not module.scale_grad_by_freq
-        and module.weight.requires_grad
-        and module.weight.numel() >= LARGE
-        and module.weight.dtype == torch.float32
-        and module.weight.device.type == "cpu"
-        and owners[id(module.weight)] == 1
-    ]
-
-
-@contextmanager
-def sparse_rows(model: nn.Module, made: RowAdamW) -> Iterator[None]:
-    """The gradients of the model's large embedding tables are sparse meanwhile, and whoever reads rows finds all steps.
-
-    `made` optimizes them. In a saved `state_dict` the table is a copy with all steps; after, the table itself has them.
-    """
-    found = tables(model)
-    with ExitStack() as stack:
-        for table in found:
-            for handle in _kept_in_step(table, made):
-                stack.callback(handle.remove)
-            table.sparse = True
-        try:
-            yield
-        finally:
-            for table in found:
-                table.sparse = False
-                table.weight.grad = None
-                made.catch_up(table.weight)
-
-
-def _kept_in_step(table: nn.Embedding, made: RowAdamW) -> list[Any]:
-    def before_lookup(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        made.catch_up(table.weight, (given[0] if given else named["input"]).unique())
-
-    def saved(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
-        state[f"{prefix}weight"] = made.caught_up(table.weight)
-
-    def loaded(module: nn.Module, keys: Any) -> None:
-        made.forget(table.weight)
-
-    return [
-        table.register_forward_pre_hook(before_lookup, with_kwargs=True),
-        table.register_state_dict_post_hook(saved),
-        table.register_load_state_dict_post_hook(loaded),
-    ]
-
-
-def settle(made: Any, state_dict: dict[str, Any]) -> dict[str, Any]:
-    """The state of a `RowAdamW` as another AdamW takes it: its moments have faded in the steps that were missed.
-
-    made: the other; a hook of its `load_state_dict` has this form. Its weights were saved with those steps.
-    """
-    groups = {place: group for group in state_dict["param_groups"] for place in group["params"]}
-    taken = {}
-    for place, state in state_dict["state"].items():
-        if MARKS in state:
-            missed, step = Missed(state[MARKS]), int(state["step"])
-            rows, betas = missed.behind(step), groups[place]["betas"]
-            whole = (state["exp_avg"], state["exp_avg"], state["exp_avg_sq"])
-            _, mean, square = missed.made_up(rows, whole, step, betas, groups[place]["eps"])
-            state = {"step": state["step"]} | {
-                key: state[key].index_copy(0, rows, part) for key, part in (("exp_avg", mean), ("exp_avg_sq", square))
-            }
-        taken[place] = state
-    return {**state_dict, "state": taken}
+    pages = mmap(-1, 4 * like.numel(), flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    return torch.frombuffer(pages, dtype=torch.float32).view(like.shape)

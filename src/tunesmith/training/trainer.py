@@ -166,17 +166,17 @@ class Trainer(Seq2SeqTrainer):
             return super().train(str(found) if found is not None else None, **kwargs)
 
     def create_optimizer(self, model: Any = None) -> Any:
-        """Upstream's, or AdamW that spends no time on rows that do not occur; each takes the other's state."""
+        """Upstream's, or AdamW that does less for the same steps; each takes the other's state."""
         if self.optimizer is None:
             self.optimizer = engine.optimizer(self, self.model if model is None else model)
-        return engine.interchangeable(super().create_optimizer(model))
+        return super().create_optimizer(model)
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        rows = engine.rows_optimizer(self)
+        rows = engine.cpu_optimizer(self)
         return super()._clip_grad_norm(model) if rows is None else rows.clip(self.args.max_grad_norm)
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        rows = engine.rows_optimizer(self)
+        rows = engine.cpu_optimizer(self)
         return rows.clip(0) if rows is not None and grad_norm is None else super()._get_grad_norm(model, grad_norm)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:

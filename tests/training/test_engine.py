@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -161,6 +162,20 @@ def test_a_model_trained_again_or_stopped_by_an_error_is_in_its_own_precision() 
     assert not any(isinstance(module, dropout.Dropout) for module in run.model.modules())
     train(base=live, max_steps=1, callbacks=[Types()])
     assert Types.found == torch.bfloat16, "the second training was not in the precision that it named"
+
+
+@pytest.mark.parametrize(
+    ("precision", "before", "after"), [("bf16", None, "64"), ("bf16", "7", "7"), ("fp32", None, None)]
+)
+def test_few_compiled_kernels_are_kept_unless_the_user_says_how_many(
+    monkeypatch: pytest.MonkeyPatch, precision: str, before: str | None, after: str | None
+) -> None:
+    name, _ = engine.KERNELS
+    monkeypatch.setenv(name, before or "")
+    if before is None:
+        monkeypatch.delenv(name)
+    train(max_steps=1, precision=precision)
+    assert os.environ.get(name) == after
 
 
 def test_each_part_is_off_by_its_setting() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from .sampling import ByLength, lengths
 from .tables import lean, tables
 
 BY_LENGTH = "group_by_length"
+KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # else 1024 are kept, of 0.6 MB, one for each length of texts
 ADAMW = "adamw_torch_fused"  # upstream's default; "adamw_torch" is torch's own, dense
 
 
@@ -89,6 +91,7 @@ def fast(trainer: Any) -> Iterator[None]:
         if made is not None:
             stack.enter_context(lean(trainer.model, made))
         if trainer.args.device.type == "cpu" and trainer.args.bf16:
+            os.environ.setdefault(*KERNELS)
             stack.enter_context(dropout.fast(trainer.model))
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
             stack.enter_context(_own_forward(trainer.model))

@@ -56,9 +56,8 @@ def optimizer(trainer: Any, model: Any) -> Any:
     args = trainer.args
     betas = (args.adam_beta1, args.adam_beta2)
     plain = args.optim == ADAMW and not (args.optim_args or args.fp16 or args.torch_compile)
-    if not (plain and alone(trainer) and fades(betas)) or trainer.optimizer_cls_and_kwargs or trainer.model_init:
-        return None
-    if not tables(model):
+    others = trainer.optimizer_cls_and_kwargs or trainer.model_init  # a model made later has other tables
+    if others or not (plain and alone(trainer) and fades(betas) and tables(model)):
         return None
     decayed = set(trainer.get_decay_parameter_names(model))
     trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]

@@ -8,7 +8,7 @@ import torch
 
 TINY = 1e-30  # below it a factor is zero: denormal numbers are slow
 CHUNK = 4096  # rows made up at a time, so that no second table is held
-MARKS = 8
+KINDS = 8  # of numbers kept for a row
 
 
 class Missed:
@@ -21,7 +21,7 @@ class Missed:
     the spread and where it is large, and to the third order of their change between. For that three sums in which no
     moments occur are kept for each row. Needs beta1 well under sqrt(beta2): see `optimizer.fades`.
 
-    marks: (MARKS, rows) in fp32; `at`, the step after which a row was up to date, 0 while it never had a gradient;
+    marks: (KINDS, rows) in fp32; `at`, the step after which a row was up to date, 0 while it never had a gradient;
         `kept`, the product of its weight decays since; the powers of a in the three sums; the sums.
     """
 
@@ -33,7 +33,7 @@ class Missed:
     @classmethod
     def none(cls, rows: int, at: int = 0) -> Missed:
         """Of a table of as many rows, all of them up to date after step `at`."""
-        made = cls(torch.zeros(MARKS, rows))
+        made = cls(torch.zeros(KINDS, rows))
         made.at.fill_(at)
         made.kept.fill_(1)
         made.powers.fill_(float(at > 0))
@@ -54,7 +54,7 @@ class Missed:
     def clear(self, rows: torch.Tensor, step: int) -> None:
         """`rows` are up to date after `step`."""
         values = torch.tensor([step, *[1] * 4, *[0] * 3], dtype=torch.float32)
-        self.marks.index_copy_(1, rows, values[:, None].expand(MARKS, len(rows)))
+        self.marks.index_copy_(1, rows, values[:, None].expand(KINDS, len(rows)))
 
     def behind(self, step: int, rows: torch.Tensor | None = None, *, seen: bool = False) -> torch.Tensor:
         """Which of `rows`, or of all, missed something until after `step`, (some,).

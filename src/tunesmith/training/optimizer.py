@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Any
 
 import torch
@@ -177,5 +177,6 @@ class CpuAdamW(torch.optim.AdamW):
 
 def _untouched(like: torch.Tensor) -> torch.Tensor:
     """Zeros of the form of a CPU tensor, whose pages take no memory until they are written (torch's own do)."""
-    pages = mmap(-1, 4 * like.numel(), flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    private: dict[str, Any] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    pages = mmap.mmap(-1, 4 * like.numel(), **private)  # Windows has no flags
     return torch.frombuffer(pages, dtype=torch.float32).view(like.shape)

@@ -41,7 +41,8 @@ class Table(nn.Embedding):
     def _whole(self) -> torch.Tensor:
         """The weights after all steps."""
         weight: Any = self.weight
-        return weight.index_copy(0, *self.optimizer.caught_up(weight))  # type: ignore[no-any-return]
+        whole: torch.Tensor = weight.index_copy(0, *self.optimizer.caught_up(weight))
+        return whole
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         held = {name: value for name, value in vars(self).items() if name != "optimizer"}

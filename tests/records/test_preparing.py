@@ -12,12 +12,14 @@ import pytest
 from datasets import DatasetDict
 
 from real_rows import banking77, conll2003, multi30k
+from tunesmith.config import Settings
 from tunesmith.errors import ConfigError, DataError, NothingToTrain, RowError, UnknownName, UnsupportedTask
 from tunesmith.records.datasets import DATASETS, DatasetForTextClassification
-from tunesmith.records.preparing import choose, prepare, text_of
+from tunesmith.records.preparing import TASKS, choose, prepare, text_of
 from tunesmith.records.settings import TextClassificationSettings, TokenClassificationSettings
 from tunesmith.records.types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
-from tunesmith.registry import frameworks
+from tunesmith.registry import frameworks, tasks
+from tunesmith.tasks.parts import read_data
 
 CLASSES, SPANS, TARGETS = "TextClassification", "TokenClassification", "Text2Text"
 HF = ["transformers", "peft", "setfit", "span_marker", "autotrain"]
@@ -396,3 +398,31 @@ def test_multi30k_is_prepared_for_every_framework_row_by_row() -> None:
         assert list(zip(made["text"], made["target"], strict=True)) == rows
     chats = prepared(records, TARGETS, "openai")
     assert [tuple(turn["content"] for turn in row["messages"]) for row in chats] == rows
+
+
+@pytest.mark.parametrize(
+    ("task", "records", "settings", "names"),
+    [
+        (CLASSES, texts(6), SENTIMENT, ("pos", "neg", "zero")),
+        (
+            CLASSES,
+            [TextClassificationRecord(t, annotation=[t], multi_label=True) for t in ("pos", "neg", "zero")],
+            SENTIMENT,
+            ("pos", "neg", "zero"),
+        ),
+        (
+            SPANS,
+            [TokenClassificationRecord("Bo x", annotation=[("PER", 0, 2)], id=i) for i in range(3)],
+            TokenClassificationSettings(["ORG", "PER"]),
+            ("O", "B-ORG", "I-ORG", "B-PER", "I-PER"),
+        ),
+        (TARGETS, [Text2TextRecord("a b", annotation="c", id=i) for i in range(3)], None, None),
+    ],
+)
+def test_what_is_prepared_is_read_for_training_with_the_same_label_ids(
+    task: str, records: list[Any], settings: Any, names: tuple[str, ...] | None
+) -> None:
+    made = prepared(records, task, "transformers", settings)
+    read = read_data(tasks.get(TASKS[task]), made, None, None, Settings())["train"]
+    assert [example.text for example in read] == [record.text for record in records]
+    assert (None if read.labels is None else read.labels.names) == names

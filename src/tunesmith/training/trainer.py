@@ -1,8 +1,7 @@
 """transformers' training loop, extended: exact losses, our scores, whole checkpoints, no pickle.
 
-Only documented override points are used, and four private methods: `_save_checkpoint` and `_save` (nothing public
-stages a checkpoint or leaves out its pickle), `_clip_grad_norm` and `_get_grad_norm` (upstream's take no sparse
-gradient). A test tells when their upstream form changes.
+Documented override points, and four private methods: `_save_checkpoint`, `_save` (nothing public stages a checkpoint
+or leaves out its pickle), `_clip_grad_norm`, `_get_grad_norm` (no sparse gradient there). A test watches their form.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from ..errors import Diverged
 from ..folder import RunFolder
 from ..tasks.base import Examples, RowId, Task
-from . import checkpoints, engine, predictor, saving
+from . import checkpoints, engine, predictor, rates, saving
 from .callbacks import Epochs, Pushes
 from .distillation import KEY, Teacher
 from .feeding import ROWS, Collator, Losses, WithRows, accepted, has_logits, losses, rows_of
@@ -34,6 +33,7 @@ class Trainer(Seq2SeqTrainer):
     row_ids: the row id of each example that the training features' column `example` points to.
     folder: without a path, nothing outlives the run, so nothing is saved of a run that diverges.
     data_collator: reads whole features, as a recipe's does; the recipe's own where None.
+    layer_decay: share of the rate of the layer above, see `rates`.
     by_length: batches of like length, whatever `train_sampling_strategy` says of evaluation.
     """
 
@@ -56,11 +56,12 @@ class Trainer(Seq2SeqTrainer):
         teacher: Teacher | None = None,
         data_collator: Any = None,
         by_length: bool = False,
+        layer_decay: float = 1.0,
         **upstream: Any,
     ) -> None:
         self.recipe, self.encoding, self.task = recipe, encoding, task
         self.eval_examples, self.folder, self.row_ids, self.teacher = eval_examples, folder, row_ids, teacher
-        self.by_length, self.sampler = by_length, None
+        self.by_length, self.layer_decay, self.sampler = by_length, layer_decay, None
         self._rows: torch.Tensor | None = None
         self.saved_steps: set[int] = set()  # steps whose checkpoint is of this run
         self._losses: Losses | None = None  # None: the loss is the model's own
@@ -168,8 +169,10 @@ class Trainer(Seq2SeqTrainer):
     def create_optimizer(self, model: Any = None) -> Any:
         """Upstream's, or AdamW that does less for the same steps; each takes the other's state."""
         if self.optimizer is None:
-            self.optimizer = engine.optimizer(self, self.model if model is None else model)
-        return super().create_optimizer(model)
+            trained = self.model if model is None else model
+            self.optimizer = engine.optimizer(self, trained)
+            rates.spread(super().create_optimizer(model), trained, self.layer_decay)
+        return self.optimizer
 
     def _clip_grad_norm(self, model: Any) -> Any:
         rows = engine.cpu_optimizer(self)

@@ -162,6 +162,7 @@ def _insert(connection: Connection, table: Any, row: dict[str, Any], same: Any) 
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         connection.execute(insert(table).values(row).on_conflict_do_nothing())
         found = connection.scalar(select(table.c.id).where(same))
+    assert found is not None  # it is there now, whoever made it
     return int(found)
 
 

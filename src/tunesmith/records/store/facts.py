@@ -55,9 +55,7 @@ def encode(record: Storable) -> Encoded:
     fields = record.to_dict()
     key, identity = record.key, record.id
     if not key.isprintable() and any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in key):
-        raise RowError(
-            identity, "id", "holds a NUL or half a surrogate pair, which no database keeps: give another id."
-        )
+        raise RowError(identity, "id", "holds a NUL or half a surrogate pair: give an id that every database can keep.")
     vectors = fields.pop("vectors", None) or {}
     body = dump(fields, identity)
     facts, score = _facts(fields, record.task, identity)

@@ -59,7 +59,7 @@ class Store:
             DataError: no records, a name that cannot be, or records of another task. RowError: a value that cannot
             be kept. StoreError: the database.
         """
-        found: Iterable[Storable] = [records] if hasattr(records, "to_dict") else records  # type: ignore[assignment, list-item]
+        found: Iterable[Storable] = [records] if hasattr(records, "to_dict") else records  # type: ignore[list-item]
         catalog.check_name(name)
         catalog.check_workspace(workspace)
         said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}

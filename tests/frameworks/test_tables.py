@@ -69,6 +69,7 @@ def test_autotrain_finds_text_and_target_under_its_own_names() -> None:
 def test_several_labels_are_ids_and_a_row_of_the_full_width(framework: str) -> None:
     rows, names = go_emotions(80)
     rows.append(("none", "Nothing of it.", ()))
+    names.append("unseen")
     train = examples([Example(key, text, label=labels) for key, text, labels in rows], "multi")
     made = prepare(framework, TEXT, train, names)
     assert made.column_names == ["id", "text", "label", "binarized_label"]

@@ -13,6 +13,7 @@ from datasets import DatasetDict
 
 from real_rows import banking77, conll2003, multi30k
 from tunesmith.errors import ConfigError, DataError, NothingToTrain, RowError, UnknownName, UnsupportedTask
+from tunesmith.records.datasets import DATASETS, DatasetForTextClassification
 from tunesmith.records.preparing import choose, prepare, text_of
 from tunesmith.records.settings import TextClassificationSettings, TokenClassificationSettings
 from tunesmith.records.types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
@@ -52,7 +53,7 @@ def lang(framework: str) -> str | None:
 
 
 def prepared(records: Sequence[Any], task: str, framework: str, settings: Any = None, **more: Any) -> Any:
-    return prepare(records, task, framework, settings, lang(framework), **more)
+    return DATASETS[task](records).prepare_for_training(framework, settings, lang(framework), **more)
 
 
 def ids_of(part: Any) -> list[str]:
@@ -308,6 +309,15 @@ def test_settings_that_cannot_be_used_are_errors_before_the_records_are_read(opt
     with pytest.raises(ConfigError) as caught:
         prepare([], CLASSES, "transformers", **options)
     assert told in str(caught.value)
+
+
+def test_the_call_of_the_studied_library_is_understood() -> None:
+    dataset = DatasetForTextClassification(texts(10))
+    whole = dataset.prepare_for_training("transformers", SENTIMENT, None, 1, None, 5)
+    assert ids_of(whole) == [str(i) for i in range(10)]
+    train, test = parts_of(dataset.prepare_for_training("openai", SENTIMENT, None, 0.8, 0.2, 5))
+    assert (len(train), len(test)) == (8, 2)
+    assert ids_of(dataset.prepare_for_training(settings=SENTIMENT)) == ids_of(whole)
 
 
 def test_texts_to_be_written_have_no_classes_to_stratify_by() -> None:

@@ -192,7 +192,7 @@ def _schema(records: Sequence[Record], task: str, settings: Any) -> tuple[str, .
             f"no settings were given: label ids are the places of the {len(settings.label_schema)} annotated labels, "
             f"sorted. Pass {type(settings).__name__}(label_schema=[…]) to fix the labels and their order.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # where a data set's `prepare_for_training` is called
         )
     labels: tuple[str, ...] = settings.label_schema
     known = set(labels)

@@ -78,9 +78,7 @@ def test_a_time_is_the_span_that_it_names(text: str, first: str, end: str) -> No
     assert [moment(each).replace(tzinfo=None).isoformat() for each in found] == [first, end]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "24", "2024-13", "2023-02-29", "2024-02-29T25", "now", "9999-12-31T25:00", "２０２４"]
-)
+@pytest.mark.parametrize("text", ["", *"24 2024-13 2023-02-29 2024-02-29T25 now 9999-12-31T25:00 ２０２４".split()])
 def test_another_text_is_no_time(text: str) -> None:
     assert span(text) is None
 

@@ -10,8 +10,8 @@ import time
 from collections import Counter
 
 import pytest
-from records_workers import BATCH, OWN, SHARED, log_for_ever, open_and_log, record
 
+from records_workers import BATCH, OWN, SHARED, log_for_ever, open_and_log, record
 from tunesmith.records.store.store import Store
 
 WRITERS = 8
@@ -73,7 +73,9 @@ def test_a_killed_log_leaves_whole_batches(url: str) -> None:
             own = Counter(str(each.id).rpartition("-")[0] for each in found if str(each.id).startswith(f"{run}-"))
             assert own
             assert set(own.values()) == {SIZE}
-            assert sorted(own, key=lambda key: int(key.split("-")[1])) == [f"{run}-{place}" for place in range(len(own))]
+            assert sorted(own, key=lambda key: int(key.split("-")[1])) == [
+                f"{run}-{place}" for place in range(len(own))
+            ]
             for key in own:  # and whole updates
                 statuses = {each.status for each in found if str(each.id).startswith(f"{key}-")}
                 assert len(statuses) == 1

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tunesmith.config import Hooks, Settings, arguments, schema, settings
+from tunesmith.config import Hooks, Settings, arguments, settings
 from tunesmith.errors import ConfigError, UnknownSetting
+from tunesmith.run_file import json_schema
 from tunesmith.training_arguments import training_arguments
 
 
@@ -285,7 +286,7 @@ def test_a_missing_run_file_is_an_error_of_ours(tmp_path):
 
 
 def test_the_schema_has_every_setting_and_training_argument_with_type_default_and_description():
-    told = schema()
+    told = json_schema(arguments())
     assert set(told["properties"]) == set(arguments())
     for name, each in told["properties"].items():
         assert "type" in each or "enum" in each, name
@@ -295,7 +296,7 @@ def test_the_schema_has_every_setting_and_training_argument_with_type_default_an
 
 
 def test_the_schema_says_types_and_choices():
-    properties = schema()["properties"]
+    properties = json_schema(arguments())["properties"]
     assert properties["limit"]["type"] == ["integer", "null"]
     assert properties["limit"]["minimum"] == 1
     assert properties["merge"]["enum"] == ["concat", "pack", None]
@@ -310,7 +311,7 @@ def test_the_schema_says_types_and_choices():
 
 
 def test_settings_need_no_torch_and_no_transformers():
-    code = "import sys, tunesmith.config as c; c.Settings.make(learning_rate=1); c.schema()\n"
+    code = "import sys, tunesmith.config as c; c.Settings.make(learning_rate=1); c.arguments()\n"
     code += "print([m for m in ('torch', 'transformers', 'datasets', 'yaml') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ from typing import Any
 from . import values
 from .errors import ConfigError, UnknownSetting
 from .registry import frameworks, tasks
-from .run_file import json_schema, parse
+from .run_file import parse
 from .training_arguments import INSTEAD, Argument, training_arguments
 
 
@@ -187,6 +187,14 @@ class Settings:
         group="Run",
         choices=("tuned", "transformers"),
     )
+    layer_decay: float | None = setting(
+        None,
+        "Each layer learns at this share of the rate of the one above it; 1 gives all layers one rate.",
+        type="float | None",
+        group="Run",
+        read=values.read_rate_share,
+        expected="a number above 0, at most 1",
+    )
     precision: str = setting(
         "auto",
         "Arithmetic of training; auto takes what the hardware is fast in. Weights are kept and saved as they are read.",
@@ -283,11 +291,6 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
             error.args = (f"{os.fspath(path)}, line {lines[name]}: {error}",)
             raise
     return checked
-
-
-def schema() -> dict[str, Any]:
-    """The JSON schema of a run file."""
-    return json_schema(arguments())
 
 
 def _unknown(name: str) -> UnknownSetting:

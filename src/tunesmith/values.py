@@ -127,6 +127,12 @@ def read_share(value: Any) -> float:
     return float(value)
 
 
+def read_rate_share(value: Any) -> float:
+    if isinstance(value, bool) or not 0 < float(value) <= 1:
+        raise ValueError
+    return float(value)
+
+
 def read_mapping(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ..config import schema
+from ..config import arguments
 from ..registry import tasks as registered
+from ..run_file import json_schema
 from . import tables
 from .flags import Parser
 
@@ -33,5 +34,5 @@ def tasks(argv: Sequence[str]) -> int:
 def config_schema(argv: Sequence[str]) -> int:
     """Print the JSON schema of a run file."""
     Parser("config-schema", "The JSON schema of a run file.").read(argv)
-    print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(json_schema(arguments()), indent=2, ensure_ascii=False))
     return 0

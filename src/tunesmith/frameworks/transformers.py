@@ -13,6 +13,7 @@ from ..errors import ArtifactError
 from ..folder import RunFolder, staging
 from ..tasks.base import Example, Examples, Prediction, RowId, Task
 from ..tasks.word_tags import Misfit
+from ..training import precision as arithmetic
 from ..training.bases import open_base
 from ..training.quantization import unheard
 from ..training.recipe import Encoding, Recipe
@@ -55,14 +56,19 @@ class TransformersModel:
     def tokenizer(self) -> Any:
         return self.encoding.tokenizer
 
-    def predict(self, inputs: Sequence[Example], *, batch_size: int = 32) -> list[Prediction]:
-        """One prediction an input, in order; language tasks write on, or fill the mask."""
+    def predict(self, inputs: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32") -> list[Prediction]:
+        """One prediction an input, in order; language tasks write on, or fill the mask.
+
+        Raises:
+            ConfigError: a precision other than 'fp32' and 'bf16'.
+        """
         recipe = recipe_of(self.task)
-        if not inputs:
-            return []
-        if recipe.respond is not None:
-            return recipe.respond(self.module, inputs, self.encoding, batch_size)
-        return self._run(inputs, gold=False, batch_size=batch_size)
+        with arithmetic.predicting(self.module, precision):
+            if not inputs:
+                return []
+            if recipe.respond is not None:
+                return recipe.respond(self.module, inputs, self.encoding, batch_size)
+            return self._run(inputs, gold=False, batch_size=batch_size)
 
     def predictions(self, examples: Sequence[Example], *, batch_size: int = 32) -> list[Prediction]:
         """What the task's `score` reads: `predict` of the examples; for language tasks the loss of each text."""

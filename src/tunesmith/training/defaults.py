@@ -8,21 +8,32 @@ from dataclasses import dataclass
 from typing import Any
 
 SMALL_MODEL = 60_000_000  # parameters; below it a model takes, and needs, larger steps
+LAYER_DECAY = 0.8  # of a small encoder, as Clark et al. 2020 (ELECTRA) do it: its top moves fast, its words little
+ENCODERS = ("text-classification", "token-classification", "question-answering")
 ROWS_A_CLASS = 60  # fewer rows a class than this leave a new head short of updates: larger steps, and more of them
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Training arguments that were chosen, the patience of early stopping (None: none), and what they follow from."""
+    """Training arguments that were chosen, the patience of early stopping (None: none), and what they follow from.
+
+    layer_decay: the share of its rate that each layer gives the one below.
+    """
 
     arguments: Mapping[str, Any]
     patience: int | None = None
+    layer_decay: float = 1.0
     grounds: str = ""
+
+    def written(self) -> dict[str, Any]:
+        """What the record of a run says of it."""
+        return {**self.arguments, **({} if self.layer_decay == 1 else {"layer_decay": self.layer_decay})}
 
     def told(self, named: Mapping[str, Any], patience: int | None) -> str:
         """What was chosen, in a sentence, without what the user named or what that leaves idle; empty for nothing."""
+        falls = "" if self.layer_decay == 1 else f", {self.layer_decay:g} of it a layer further down"
         words: dict[str, Callable[[Any], str]] = {
-            "learning_rate": lambda rate: f"learning rate {rate:g}",
+            "learning_rate": lambda rate: f"learning rate {rate:g}{falls}",
             "num_train_epochs": lambda epochs: f"{epochs} epochs" if patience is None else f"at most {epochs} epochs",
             "warmup_steps": lambda share: f"{share:.0%} warm-up",
         }
@@ -39,14 +50,28 @@ class Choice:
 
 
 def choose(
-    *, task: str, rows: int, classes: int, parameters: int, adapter: bool, scratch: bool, validated: bool, batch: int
+    *,
+    task: str,
+    rows: int,
+    classes: int,
+    parameters: int,
+    adapter: bool,
+    scratch: bool,
+    validated: bool,
+    batch: int,
+    layer_decay: float | None = None,
 ) -> Choice:
-    """Learning rate, warm-up, epochs and early stopping.
+    """Learning rate, its fall from layer to layer, warm-up, epochs and early stopping.
 
     rows: training examples. classes: labels (1 for numbers). parameters: of the whole model. batch: rows a step.
+    layer_decay: None to choose it.
     """
+    if layer_decay is None:
+        falls = task in ENCODERS and parameters < SMALL_MODEL and not (adapter or scratch)
+        layer_decay = LAYER_DECAY if falls else 1.0
+    rate = _learning_rate(parameters, sparse=_sparse(rows, classes), adapter=adapter, scratch=scratch)
     arguments: dict[str, Any] = {
-        "learning_rate": _learning_rate(parameters, sparse=_sparse(rows, classes), adapter=adapter, scratch=scratch),
+        "learning_rate": rate if layer_decay == 1 else 2 * rate,  # of the head: the layers' mean is near `rate`
         "num_train_epochs": _epochs(task, rows, classes, batch, scratch=scratch),
         "warmup_steps": 0.1,  # below 1: a share of all steps
         "weight_decay": 0.01,
@@ -58,7 +83,7 @@ def choose(
         arguments |= {"load_best_model_at_end": True, "save_total_limit": 1}
     many = f" of {classes} classes" if classes > 1 else ""
     kind = " under an adapter" if adapter else ", new" if scratch else ""
-    return Choice(arguments, patience, f"{rows} rows{many} and {parameters / 1e6:.0f}M parameters{kind}")
+    return Choice(arguments, patience, layer_decay, f"{rows} rows{many} and {parameters / 1e6:.0f}M parameters{kind}")
 
 
 def _sparse(rows: int, classes: int) -> bool:

@@ -101,7 +101,7 @@ def fit(job: Job) -> Fitted:
             trainer.evaluate()
         if settings.output_dir:
             saving.save_final(trainer, lambda at: saved.write(at, job.task.name, trainer.model, encoding))
-    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.arguments
+    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.written()
 
 
 def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
@@ -152,6 +152,7 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
         row_ids=[example.id for example in train],
         teacher=made.teacher,
         by_length=named.get("train_sampling_strategy") is None,  # in evaluation rows keep their order
+        layer_decay=made.choice.layer_decay,
     )
 
 
@@ -268,7 +269,7 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
 def _choice(job: Job, model: Any) -> defaults.Choice:
     task, splits, settings = job.task, job.splits, job.settings
     if settings.defaults != "tuned":
-        return defaults.Choice({})
+        return defaults.Choice({}, layer_decay=settings.layer_decay or 1.0)
     labels = splits["train"].labels
     return defaults.choose(
         task=task.name,
@@ -280,6 +281,9 @@ def _choice(job: Job, model: Any) -> defaults.Choice:
         validated="validation" in splits,
         batch=int(settings.training.get("per_device_train_batch_size", 8))
         * int(settings.training.get("gradient_accumulation_steps", 1)),
+        layer_decay=1.0
+        if settings.layer_decay is None and "learning_rate" in settings.training
+        else settings.layer_decay,
     )
 
 

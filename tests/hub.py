@@ -1,4 +1,6 @@
-"""A hub on the loopback address: what huggingface_hub needs of the protocol to make a repository and push to it.
+"""A hub on the loopback address: what huggingface_hub needs of the protocol to make a repository, push and download.
+
+Data sets have names of their own here: "datasets/USER/NAME".
 
 Small files arrive within the commit, large ones and binary ones by git-lfs, as the real one wants them:
 https://huggingface.co/docs/hub/api and https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md
@@ -31,12 +33,13 @@ class Hub:
     stored: dict[str, bytes] = field(default_factory=dict)  # git-lfs objects by SHA-256
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    private: set[str] = field(default_factory=set)
     lock: Any = field(default_factory=Lock)
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """(status, JSON value) of a request."""
         for wanted, pattern, name in ROUTES:
-            if wanted == method and (found := re.fullmatch(pattern, path)):
+            if wanted == method.replace("HEAD", "GET") and (found := re.fullmatch(pattern, path)):
                 with self.lock:
                     told: tuple[int, Any] = getattr(self, name)(body, **found.groupdict())
                     return told
@@ -49,9 +52,12 @@ class Hub:
     def create(self, body: bytes) -> tuple[int, Any]:
         asked = json.loads(body)
         name = f"{asked.get('organization') or USER}/{asked['name']}"
-        status = 409 if name in self.repositories else 200
-        self.repositories.setdefault(name, {})
-        return status, {"url": f"{self.url}/{name}", "name": name, "id": name}
+        kept = f"datasets/{name}" if asked.get("type") == "dataset" else name
+        status = 409 if kept in self.repositories else 200
+        self.repositories.setdefault(kept, {})
+        if asked.get("private") or asked.get("visibility") == "private":
+            self.private.add(kept)
+        return status, {"url": f"{self.url}/{kept}", "name": name, "id": name}
 
     def validate(self, body: bytes) -> tuple[int, Any]:
         return 200, {"errors": [], "warnings": []}
@@ -62,11 +68,23 @@ class Hub:
         files = [{"rfilename": name} for name in self.repositories[repo]]
         return 200, {"id": repo, "modelId": repo, "sha": self.head(), "private": False, "tags": [], "siblings": files}
 
+    def tree(self, body: bytes, repo: str) -> tuple[int, Any]:
+        if repo not in self.repositories:
+            return 404, {"error": "Repository not found"}
+        files = self.repositories[repo].items()
+        return 200, [{"type": "file", "path": name, "size": len(kept), "oid": _oid(kept)} for name, kept in files]
+
+    def resolve(self, body: bytes, repo: str, path: str) -> tuple[int, Any]:
+        kept = self.repositories.get(repo, {}).get(path)
+        return (404, {"error": "Entry not found"}) if kept is None else (200, kept)
+
     def preupload(self, body: bytes, repo: str) -> tuple[int, Any]:
         files = [
             {
                 "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith((".safetensors", ".bin", ".pt")) else "regular",
+                "uploadMode": "lfs"
+                if file["path"].endswith((".safetensors", ".bin", ".pt", ".parquet"))
+                else "regular",
                 "shouldIgnore": False,
                 "oid": None,
             }
@@ -107,16 +125,23 @@ class Hub:
         return f"{len(self.messages):040x}"
 
 
+REPO = r"(models/(?=[^/]+/[^/]+))?(?P<repo>(datasets/)?[^/]+/[^/]+?)"  # a model's name stands alone, as in its address
 ROUTES = (
     ("GET", r"/api/whoami-v2", "whoami"),
     ("POST", r"/api/repos/create", "create"),
     ("POST", r"/api/validate-yaml", "validate"),
-    ("GET", r"/api/models/(?P<repo>[^/]+/[^/]+)(/revision/main)?", "info"),
-    ("POST", r"/api/models/(?P<repo>[^/]+/[^/]+)/preupload/main", "preupload"),
-    ("POST", r"/api/models/(?P<repo>[^/]+/[^/]+)/commit/main", "commit"),
-    ("POST", r"/(?P<repo>[^/]+/[^/]+)\.git/info/lfs/objects/batch", "batch"),
+    ("GET", rf"/api/{REPO}(/revision/main)?", "info"),
+    ("GET", rf"/api/{REPO}/tree/main", "tree"),
+    ("POST", rf"/api/{REPO}/preupload/main", "preupload"),
+    ("POST", rf"/api/{REPO}/commit/main", "commit"),
+    ("POST", r"/(?P<repo>(datasets/)?[^/]+/[^/]+)\.git/info/lfs/objects/batch", "batch"),
+    ("GET", r"/(?P<repo>(datasets/)?[^/]+/[^/]+)/resolve/main/(?P<path>.+)", "resolve"),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", "store"),
 )
+
+
+def _oid(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()
 
 
 @contextmanager
@@ -145,9 +170,14 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             hub.asked.append((self.command, path, said))
             allowed = path.startswith("/lfs/") or said == f"Bearer {hub.token}"
             status, told = hub.answer(self.command, path, body) if allowed else (401, {"error": "Invalid credentials"})
-            content = json.dumps(told).encode()
+            content = told if isinstance(told, bytes) else json.dumps(told).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            if isinstance(told, bytes):
+                self.send_header("ETag", f'"{_oid(told)}"')
+                self.send_header("X-Repo-Commit", hub.head())
+                self.send_header("Content-Type", "application/octet-stream")
+            else:
+                self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":

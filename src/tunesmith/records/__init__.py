@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         read_pandas,
     )
     from .fields import TokenAttributions
+    from .hub import load_from_hub
     from .record import Record
     from .settings import TextClassificationSettings, TokenClassificationSettings
     from .types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
@@ -32,6 +33,7 @@ __all__ = [
     "DatasetForText2Text",
     "read_datasets",
     "read_pandas",
+    "load_from_hub",
     "TextClassificationSettings",
     "TokenClassificationSettings",
 ]
@@ -47,6 +49,7 @@ _HOMES = {
     "DatasetForText2Text": "datasets",
     "read_datasets": "datasets",
     "read_pandas": "datasets",
+    "load_from_hub": "hub",
     "TextClassificationSettings": "settings",
     "TokenClassificationSettings": "settings",
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from ..errors import UnknownName, WrongRecordType
 from .record import Record
+from .settings import Settings
 from .types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
 
 R = TypeVar("R", bound=Record)
@@ -142,6 +143,30 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         split = {"train_size": train_size, "test_size": test_size, "seed": seed, "stratify": stratify}
         options = {**options, **split, "include_discarded": include_discarded}
         return prepare(self._records, self.task, framework, settings, lang, **options)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        endpoint: str | None = None,
+        private: bool | None = None,
+        split: str = "train",
+        settings: Settings | None = None,
+    ) -> str:
+        """Writes a split of a data set repository, with its card; gives back the address: see `hub.push`."""
+        from .hub import push
+
+        more = {"token": token, "endpoint": endpoint, "private": private, "split": split, "settings": settings}
+        return push(self, repo_id, **more)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_hub(cls, repo_id: str, **options: Any) -> Self:
+        """The records of a split that was pushed: options as those of `hub.load_from_hub`."""
+        from .hub import load_from_hub
+
+        found: Any = load_from_hub(repo_id, cls.task, **options)
+        return cast(Self, found)
 
 
 class DatasetForTextClassification(RecordDataset[TextClassificationRecord]):

@@ -102,7 +102,7 @@ def read_id(value: Any) -> str | int:
     if isinstance(value, UUID):
         return str(value)
     try:
-        number = None if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_") else index(value)
+        number = None if type(value).__name__ in ("bool", "bool_") else index(value)
     except TypeError:
         number = None
     if number is None:

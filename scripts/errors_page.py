@@ -14,6 +14,8 @@ EXAMPLES: dict[str, TunesmithError] = {
     "UnknownSetting": errors.UnknownSetting("learning_rat", ["learning_rate"]),
     "RowError": errors.RowError(3, "label", "the cell is empty", source="reviews.csv"),
     "NothingToTrain": errors.NothingToTrain("reviews.csv", {"no label": 12}),
+    "UnknownField": errors.UnknownField("anotation", "Text2TextRecord", ["text", "annotation"]),
+    "WrongRecordType": errors.WrongRecordType("DatasetForText2Text", "Text2TextRecord", ["TextClassificationRecord"]),
     "NotInstalled": errors.NotInstalled("peft", "peft", "lora=True"),
     "UnsupportedTask": errors.UnsupportedTask(
         "setfit", "question-answering", "it has no head for spans", ["transformers"]

@@ -25,9 +25,11 @@ from tunesmith.errors import (
     StoreError,
     TrainingFailed,
     TunesmithError,
+    UnknownField,
     UnknownName,
     UnknownSetting,
     UnsupportedTask,
+    WrongRecordType,
     nearest,
 )
 
@@ -61,6 +63,14 @@ EVERY = [
     (
         NothingToTrain("train.csv", {"no label": 2, "empty text": 1}),
         "train.csv has no usable row (2 left out: no label; 1 left out: empty text).",
+    ),
+    (
+        UnknownField("anotation", "Text2TextRecord", ["text", "annotation"]),
+        "Text2TextRecord has no field 'anotation'. Did you mean 'annotation'? Fields: text, annotation.",
+    ),
+    (
+        WrongRecordType("DatasetForText2Text", "Text2TextRecord", ["str"]),
+        "A DatasetForText2Text must only contain Text2TextRecords, but you provided str.",
     ),
     (
         NotInstalled("peft", "peft", "lora=True"),
@@ -117,6 +127,9 @@ def test_every_class_that_is_raised_has_its_message_read_here() -> None:
         (RowError, ValueError),
         (NothingToTrain, ValueError),
         (UnknownSetting, TypeError),
+        (UnknownField, TypeError),
+        (UnknownField, ValueError),
+        (WrongRecordType, ValueError),
         (NotInstalled, ImportError),
         (ConfigError, ValueError),
         (Diverged, TrainingFailed),

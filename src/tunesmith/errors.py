@@ -84,6 +84,26 @@ class NothingToTrain(DataError):
         super().__init__(f"{what} has no usable row" + (f" ({told})." if told else ": it is empty."))
 
 
+class UnknownField(DataError, TypeError):
+    """A keyword that is no field of a record; also a `TypeError`, as Python's own unknown keyword is."""
+
+    def __init__(self, key: str, record: str, known: Iterable[str]) -> None:
+        self.key, self.record, self.known = key, record, tuple(known)
+        close = nearest(key, self.known)
+        hint = f" Did you mean {close!r}?" if close else ""
+        super().__init__(f"{record} has no field {key!r}.{hint} Fields: {', '.join(self.known)}.")
+
+
+class WrongRecordType(DataError):
+    """A record of another type than the data set's. `found` are the names of the types that came."""
+
+    def __init__(self, dataset: str, expected: str, found: Iterable[str]) -> None:
+        self.dataset, self.expected, self.found = dataset, expected, tuple(found)
+        named = ", ".join(self.found)
+        told = f"you provided {named}" if len(self.found) == 1 else f"you provided various types: {named}"
+        super().__init__(f"A {dataset} must only contain {expected}s, but {told}.")
+
+
 class FrameworkError(TunesmithError):
     """A framework cannot do what it was asked."""
 

@@ -1,0 +1,1 @@
+"""The record store: one database of named data sets, in SQLite or PostgreSQL."""

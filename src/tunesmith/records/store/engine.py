@@ -1,0 +1,148 @@
+"""One database: its engine, its pragmas, its transactions, and how its errors are told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from ...data.cache import home
+from ...errors import ConfigError, NotInstalled, StoreError
+from .migrations import migrate
+
+PATIENCE = 60.0  # seconds that a writer waits for the others
+_LOCK = 0x74756E65  # of the migrations, in PostgreSQL's table of advisory locks
+
+
+class Database:
+    """An open database of a store; safe for threads, and for processes that were forked from this one."""
+
+    def __init__(self, url: str | Path | None = None) -> None:
+        self.url = _url(url)
+        self.where = self.url.render_as_string(hide_password=True)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if self.sqlite:
+            self.where = str(self.url.database)
+            Path(self.where).parent.mkdir(parents=True, exist_ok=True)
+        self._pid = os.getpid()
+        self._engine = _engine(self.url)
+        self._open()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database."""
+        with self._told(), self._ours().connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is kept whole where the block ends, and not at all where it raises."""
+        engine = self._ours().execution_options(writing=True)
+        with self._told(), engine.begin() as connection:
+            yield connection
+
+    def _open(self) -> None:
+        if self.sqlite:
+            with self._told():
+                _write_ahead(self._engine)
+        with self.writing() as connection:
+            if not self.sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            migrate(connection, self.where)
+
+    def _ours(self) -> Engine:
+        if self._pid != os.getpid():  # a fork: the connections are the parent's
+            self._engine.dispose(close=False)
+            self._pid = os.getpid()
+        return self._engine
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(self.where, f"{str(error.orig).strip() or type(error.orig).__name__}.") from error
+        except SQLAlchemyError as error:
+            raise StoreError(self.where, f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+
+def _url(said: str | Path | None) -> URL:
+    if said is None:
+        said = home() / "records.db"
+    if isinstance(said, Path) or "://" not in said:
+        return URL.create("sqlite+pysqlite", database=str(Path(said).expanduser().absolute()))
+    expected = "a path, sqlite:///path or postgresql://user@host/database"
+    try:
+        url = make_url(said)
+    except ArgumentError as error:
+        raise ConfigError("database", said.partition("://")[0] + "://…", expected) from error
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise ConfigError("database", said, "a file: several threads and processes share a store")
+        return URL.create("sqlite+pysqlite", database=str(Path(url.database).absolute()))
+    if kind in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    raise ConfigError("database", f"{kind}://…", expected)
+
+
+def _engine(url: URL) -> Engine:
+    shared: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+    }
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": PATIENCE}, **shared)
+        event.listen(engine, "connect", _settle)
+        event.listen(engine, "begin", _begin)
+        return engine
+    try:
+        return create_engine(url, pool_pre_ping=True, **shared)
+    except ImportError as error:
+        raise NotInstalled("psycopg", "postgres", "a store on PostgreSQL") from error
+
+
+def _settle(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say
+    cursor = connection.cursor()
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "cache_size = -65536", "temp_store = MEMORY"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes its lock at once: one that began as a reader could not wait for it.
+    writing = connection.get_execution_options().get("writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _write_ahead(engine: Engine) -> None:
+    """WAL mode, which the file keeps. Two processes that switch a new file at once must try again."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        raw = engine.raw_connection()
+        try:
+            mode = raw.cursor().execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode and mode[0] == "wal":
+                return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise DBAPIError.instance("PRAGMA journal_mode", None, error, sqlite3.Error) from error
+        except sqlite3.Error as error:
+            raise DBAPIError.instance("PRAGMA journal_mode", None, error, sqlite3.Error) from error
+        finally:
+            raw.close()
+        if time.monotonic() > until:
+            return
+        time.sleep(0.02)

@@ -1,0 +1,59 @@
+"""The full-text index beside the records: a table of its own in SQLite, a column in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, Connection, column, insert, literal, select, table, text
+
+from .schema import Row, records
+
+LARGEST = 900_000  # bytes; PostgreSQL refuses more than a megabyte
+_LAST = 16_383  # the last position that PostgreSQL tells apart
+_MOST = 256  # positions of one word
+
+_INDEX = table("records_fts", column("records_fts"), column("rowid"), column("terms"))
+_ADD = text("INSERT INTO records_fts (rowid, terms) VALUES (:place, :terms)")
+_FORGET = text("INSERT INTO records_fts (records_fts, rowid, terms) VALUES ('delete', :place, :terms)")
+
+
+def index(connection: Connection, rows: Iterable[Row]) -> None:
+    """Adds the terms of new rows; in PostgreSQL they are a column of the row."""
+    _run(connection, _ADD, [{"place": row["place"], "terms": row["terms"]} for row in rows])
+
+
+def forget(connection: Connection, held: Sequence[tuple[int, str]]) -> None:
+    """Takes (place, terms) out, exactly as they were indexed."""
+    _run(connection, _FORGET, [{"place": place, "terms": terms} for place, terms in held])
+
+
+def forget_where(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    """Takes out the rows of `records` that are about to be deleted."""
+    if connection.dialect.name == "sqlite":
+        gone = select(literal("delete"), records.c.place, records.c.terms).where(chosen)
+        connection.execute(insert(_INDEX).from_select(["records_fts", "rowid", "terms"], gone))
+
+
+def _run(connection: Connection, statement: object, rows: list[Row]) -> None:
+    if rows and connection.dialect.name == "sqlite":
+        connection.execute(statement, rows)  # type: ignore[call-overload]
+
+
+def tsvector(terms: str) -> str:
+    """Each word with its positions, in the text form of a tsvector; of a very long text its first words.
+
+    Words are letters, digits and `_`, so that none has a sign to escape.
+    """
+    positions: dict[str, list[str]] = {}
+    size = 0
+    for place, word in enumerate(terms.split(" "), start=1):
+        held = positions.get(word)
+        if held is None:
+            size += 4 * len(word) + 8
+            if size > LARGEST:
+                break
+            held = positions[word] = []
+        if len(held) < _MOST:
+            held.append(str(min(place, _LAST)))
+            size += 2
+    return " ".join(f"'{word}':{','.join(held)}" for word, held in positions.items())

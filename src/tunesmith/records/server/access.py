@@ -11,7 +11,6 @@ from fastapi import Depends, Header, Query, Request, Security
 from fastapi.security import APIKeyHeader
 
 from ...errors import DataError
-from ..store import catalog
 from ..store.catalog import StoredDataset
 from ..store.engine import Database
 from ..store.store import Store
@@ -55,8 +54,7 @@ class Call:
         """The data set, where it is and the user may `action`. Raises: Refused."""
         self.allow(action)
         try:
-            with self.database.reading() as connection:
-                return catalog.known(connection, name, self.workspace)
+            return self.store.dataset(name, self.workspace)
         except DataError as error:
             raise Refused(404, str(error), kind="data") from error
 

@@ -141,10 +141,12 @@ def may_log(call: Call, name: str, said: object) -> None:
 def search(call: Caller, name: str, body: Body, limit: Limit = None) -> Response:
     """One page of records. `next_idx` is the id that the next page begins after."""
     given = parsed(body)
-    known_only(given, {"query", "fields", "sort_by", "next_idx", "next_page_cfg"}, "the body")
+    known_only(given, {"query", "fields", "sort_by", "next_idx"}, "the body")
     call.dataset(name)
     query, ids = _filters(call, given.get("query"))
     size = call.limits.read_page(limit)
+    fields = given.get("fields")
+    vectors = not isinstance(fields, list) or any(str(each).startswith("vectors") for each in fields)
     found = call.store.load(
         name,
         call.workspace,
@@ -152,10 +154,9 @@ def search(call: Caller, name: str, body: Body, limit: Limit = None) -> Response
         ids=ids,
         limit=size,
         sort=_sort(given.get("sort_by")),
-        after=given.get("next_page_cfg") or given.get("next_idx"),
+        after=call.limits.check_id(given.get("next_idx")),
+        with_vectors=vectors,
     )
-    fields = given.get("fields")
-    vectors = fields is None or any(str(each).startswith("vectors") for each in fields)
     more = found[-1].id if len(found) == size else None
     return answer({"records": [to_wire(each, vectors=vectors) for each in found], "next_idx": more})
 
@@ -195,16 +196,17 @@ def read_vector(vector: Any) -> tuple[str, list[float]]:
 
 @router.delete("/datasets/{name}/data")
 def delete_records(call: Caller, name: str, body: Body, mark_as_discarded: bool = False) -> Response:
-    """Takes records out, or marks them Discarded: those of the query and of the ids, or all where neither is said."""
+    """Takes out the records of the query and of the ids, or marks them Discarded. One of the two is needed."""
     given = parsed(body)
     if set(given) == {"query"}:  # its client says it so where it tries again
         given = parsed_query(given["query"])
     call.dataset(name, "annotate" if mark_as_discarded else "manage")
     query, ids = _filters(call, given)
-    matched, processed = call.store.delete_records(
-        name, call.workspace, query=query, ids=ids, discard_only=mark_as_discarded
+    author = call.user.name
+    done = call.store.delete_records(
+        name, call.workspace, query=query, ids=ids, discard_only=mark_as_discarded, author=author
     )
-    return answer({"matched": matched, "processed": processed})
+    return answer({"matched": done.matched, "processed": done.processed})
 
 
 def parsed_query(query: Any) -> Mapping[str, Any]:

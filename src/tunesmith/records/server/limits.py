@@ -62,3 +62,9 @@ class Limits:
         if len(records) > self.bulk:
             raise Refused(413, f"{len(records)} records: at most {self.bulk} in one request. Send them in several.")
         return records
+
+    def check_id(self, said: object) -> str | int | None:
+        """An id, or None where there is none. Raises: Refused, where it cannot be one."""
+        if said is None or (isinstance(said, str | int) and not isinstance(said, bool)):
+            return said
+        raise Refused(422, f"an id is of type {type(said).__name__}: expected text or a whole number.")

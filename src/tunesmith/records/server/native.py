@@ -37,6 +37,12 @@ def datasets(call: Caller, all: bool = False) -> Response:
     return answer([asdict(each) for name in names for each in call.store.datasets(name)])
 
 
+@router.get("/datasets/{name}")
+def dataset(call: Caller, name: str) -> Response:
+    """One data set."""
+    return answer(asdict(call.dataset(name)))
+
+
 @router.post("/datasets/{name}/log")
 def log(call: Caller, name: str, body: Body) -> Response:
     """Logs records, all or none: one transaction. A known id is replaced."""
@@ -61,7 +67,7 @@ def log(call: Caller, name: str, body: Body) -> Response:
 def page(call: Caller, name: str, body: Body) -> Response:
     """One page of records, and whether there may be more after it."""
     given = parsed(body)
-    known_only(given, {"query", "ids", "limit", "sort", "after"}, "the body")
+    known_only(given, {"query", "ids", "limit", "sort", "after", "with_vectors"}, "the body")
     stored = call.dataset(name)
     size = call.limits.read_page(given.get("limit"), default=call.limits.page)
     found = call.store.load(
@@ -71,10 +77,12 @@ def page(call: Caller, name: str, body: Body) -> Response:
         ids=call.limits.check_ids(given.get("ids")),
         limit=size,
         sort=_sort(given.get("sort")),
-        after=given.get("after"),
+        after=call.limits.check_id(given.get("after")),
+        with_vectors=given.get("with_vectors") is not False,
     )
     records = [each.to_dict() for each in found]
-    return answer({"task": stored.task, "records": records, "more": len(found) == size})
+    more = len(found) == size
+    return answer({"task": stored.task, "records": records, "more": more, "next": found[-1].id if more else None})
 
 
 def _sort(said: Any) -> list[tuple[str, str]] | None:
@@ -110,22 +118,24 @@ def similar(call: Caller, name: str, body: Body) -> Response:
 
 @router.post("/datasets/{name}/delete-records")
 def delete_records(call: Caller, name: str, body: Body) -> Response:
-    """Takes records out, or marks them Discarded: those of the query and of the ids, or all where neither is said."""
+    """Takes out the records of the query and of the ids, or marks them Discarded. One of the two is needed."""
     given = parsed(body)
     known_only(given, {"query", "ids", "discard_only"}, "the body")
     discard = given.get("discard_only") is True
     call.dataset(name, "annotate" if discard else "manage")
     query, ids = call.limits.check_query(given.get("query")), call.limits.check_ids(given.get("ids"))
-    matched, processed = call.store.delete_records(name, call.workspace, query=query, ids=ids, discard_only=discard)
-    return answer({"matched": matched, "processed": processed})
+    author = call.user.name
+    done = call.store.delete_records(
+        name, call.workspace, query=query, ids=ids, discard_only=discard, author=author
+    )
+    return answer({"matched": done.matched, "processed": done.processed})
 
 
 @router.delete("/datasets/{name}")
 def delete(call: Caller, name: str) -> Response:
     """Takes a data set out, with its records."""
     call.dataset(name, "manage")
-    call.store.delete(name, call.workspace)
-    return answer({})
+    return answer({"deleted": call.store.delete(name, call.workspace)})
 
 
 @router.post("/datasets/{name}/copy")
@@ -139,8 +149,7 @@ def copy(call: Caller, name: str, body: Body) -> Response:
     catalog.check_name(new)  # type: ignore[arg-type]
     if target.find(str(new)) is not None:
         raise Refused(409, f"there is a data set {new!r} in workspace {target.workspace!r} already.")
-    call.store.copy(name, call.workspace, str(new), target.workspace)
-    return answer({})
+    return answer(asdict(call.store.copy(name, call.workspace, str(new), target.workspace)))
 
 
 @router.get("/datasets/{name}/settings")
@@ -177,5 +186,5 @@ def mark(call: Caller, name: str, body: Body) -> Response:
     known_only(given, {"ids", "split", "run"}, "the body")
     call.dataset(name, "manage")
     ids = call.limits.check_ids(given.get("ids")) or []
-    call.store.mark(name, call.workspace, ids, split=given.get("split"), run=given.get("run"))
-    return answer({})
+    split, run = call.limits.check_query(given.get("split")), call.limits.check_query(given.get("run"))
+    return answer({"marked": call.store.mark(name, call.workspace, ids, split=split, run=run)})

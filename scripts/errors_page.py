@@ -13,6 +13,7 @@ EXAMPLES: dict[str, TunesmithError] = {
     "ConfigError": errors.ConfigError("merge", "fold", "'concat', 'pack' or None"),
     "UnknownSetting": errors.UnknownSetting("learning_rat", ["learning_rate"]),
     "RowError": errors.RowError(3, "label", "the cell is empty", source="reviews.csv"),
+    "QueryError": errors.QueryError("status:Default AND (good", 24, "ends too early: a bracket is missing"),
     "NothingToTrain": errors.NothingToTrain("reviews.csv", {"no label": 12}),
     "UnknownField": errors.UnknownField("anotation", "Text2TextRecord", ["text", "annotation"]),
     "WrongRecordType": errors.WrongRecordType("DatasetForText2Text", "Text2TextRecord", ["TextClassificationRecord"]),

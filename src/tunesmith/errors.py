@@ -75,6 +75,16 @@ class RowError(DataError):
         super().__init__(f"{where}row {row}, column {column!r}: {reason}")
 
 
+class QueryError(DataError):
+    """A query of records that cannot be read. `place` is where, in characters from its beginning."""
+
+    def __init__(self, query: str, place: int, reason: str) -> None:
+        self.query, self.place, self.reason = query, place, reason
+        begin = max(place - 60, 0)
+        shown = "".join(sign if sign.isprintable() else " " for sign in query[begin : begin + 100])
+        super().__init__(f"query, at {place}: {reason}\n  {shown}\n  {' ' * (place - begin)}^")
+
+
 class NothingToTrain(DataError):
     """No row is left. `left_out` maps each reason to the number of rows it took."""
 

@@ -21,7 +21,8 @@ from .contents import (
     text_of_tokens,
 )
 from .fields import TokenAttributions, read_explanation, read_text
-from .record import Defaults, Readers, Record, alone, put
+from .record import Defaults, Readers, alone, put
+from .record import Record as Record
 from .spans import cuts_of, read_tokens, split
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import DataError, nearest
@@ -181,5 +181,6 @@ def drop(connection: Connection, dataset: int) -> int:
     return int(gone)
 
 
-def size(connection: Connection, dataset: int) -> int:
-    return int(connection.scalar(select(func.count()).select_from(records).where(records.c.dataset == dataset)) or 0)
+def settings(connection: Connection, dataset: int) -> dict[str, Any] | None:
+    held = connection.scalar(select(datasets.c.settings).where(datasets.c.id == dataset))
+    return None if held is None else orjson.loads(held)

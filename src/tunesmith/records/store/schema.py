@@ -51,6 +51,8 @@ records = Table(
     Column("search", TSVECTOR),  # PostgreSQL only: `terms` with their positions
 )
 
+stored = [column for column in records.c if column.name != "search"]  # what every database has of a record
+
 search = table("records_fts", column("rowid", BigInteger), column("records_fts", Text))  # SQLite only
 
 events = Table(

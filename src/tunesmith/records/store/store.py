@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from . import catalog, writing
+from ..query.sorting import Order
+from ..record import Record
+from ..settings import SETTINGS, Settings
+from ..types import TYPES
+from . import catalog, changing, history, vectors, writing
+from .catalog import StoredDataset
+from .changing import Deleted
 from .engine import Database
-from .facts import Storable
+from .history import Event
+from .reading import Source
 from .writing import BATCH, Logged
-
-Trusted = Callable[[Mapping[str, Any]], Any]  # the fields of a stored record -> the record
 
 
 class Store:
@@ -41,7 +47,7 @@ class Store:
 
     def log(
         self,
-        records: Storable | Iterable[Storable],
+        records: Record | Iterable[Record],
         name: str,
         workspace: str,
         *,
@@ -59,7 +65,7 @@ class Store:
             DataError: no records, a name that cannot be, or records of another task. RowError: a value that cannot
             be kept. StoreError: the database.
         """
-        found: Iterable[Storable] = [records] if hasattr(records, "to_dict") else records  # type: ignore[list-item]
+        found: Iterable[Record] = [records] if isinstance(records, Record) else records
         catalog.check_name(name)
         catalog.check_workspace(workspace)
         said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}
@@ -75,3 +81,196 @@ class Store:
         if not processed:
             raise DataError(f"there are no records to log to {name!r}.")
         return Logged(name, processed)
+
+    def load(
+        self,
+        name: str,
+        workspace: str,
+        *,
+        query: str | None = None,
+        ids: Iterable[int | str] | None = None,
+        limit: int | None = None,
+        sort: Order | None = None,
+        after: int | str | None = None,
+        with_vectors: bool = True,
+    ) -> list[Record]:
+        """The records that `query` matches and, where `ids` are given, have one of them, in the order of insertion.
+
+        sort: fields with "asc" or "desc", such as `[("metadata.n", "desc"), ("id", "asc")]`. after: the id of a
+        record; what comes after it in the order. limit: None is all; 0 is none.
+
+        Raises:
+            DataError: an unknown data set, workspace or field, or a bad query (QueryError).
+        """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise DataError(f"limit is {limit!r}: expected a whole number, 0 or more, or None for all.")
+        wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
+        found: list[Record] = []
+        with self._source(name, workspace) as source:
+            trusted = TYPES[source.dataset.task].trusted
+            start = None if after is None else source.place_of(after)
+            if sort:
+                parts = source.sorted(query, sort, wanted, after=start, limit=limit)
+            else:
+                parts = source.pages(query, wanted, after=start or 0, limit=limit)
+            for rows in parts:
+                found += map(trusted, source.fields(rows, with_vectors=with_vectors))
+        return found
+
+    def iterate(
+        self, name: str, workspace: str, *, query: str | None = None, page: int = 250, with_vectors: bool = True
+    ) -> Iterator[Record]:
+        """The records in the order of insertion, `page` of them in memory at a time.
+
+        Each page is read when it is needed, by itself: what is logged meanwhile comes too, what is deleted does not.
+
+        Raises:
+            DataError: as `load`, at once and not at the first record.
+        """
+        if isinstance(page, bool) or not isinstance(page, int) or page < 1:
+            raise DataError(f"page is {page!r}: expected a whole number, 1 or more.")
+        with self._source(name, workspace) as source:
+            dataset = source.dataset
+            source.chosen(query)
+        return self._iterate(dataset, query, page, with_vectors)
+
+    def _iterate(self, dataset: StoredDataset, query: str | None, page: int, with_vectors: bool) -> Iterator[Record]:
+        trusted, place = TYPES[dataset.task].trusted, 0
+        while True:
+            with self._database.reading() as connection:
+                source = Source(connection, dataset)
+                rows = [row for part in source.pages(query, after=place, limit=page) for row in part]
+                found = source.fields(rows, with_vectors=with_vectors)
+            yield from map(trusted, found)
+            if len(rows) < page:
+                return
+            place = rows[-1][0]
+
+    def count(self, name: str, workspace: str, *, query: str | None = None) -> int:
+        """How many records a query matches; all where there is none."""
+        with self._source(name, workspace) as source:
+            return source.count(query)
+
+    def delete(self, name: str, workspace: str) -> int:
+        """Takes a data set out, with its records, their vectors and history; returns how many records it had."""
+        with self._changing(name, workspace) as source:
+            return catalog.drop(source.connection, source.dataset.id)
+
+    def delete_records(
+        self,
+        name: str,
+        workspace: str,
+        *,
+        query: str | None = None,
+        ids: Iterable[int | str] | None = None,
+        discard_only: bool = False,
+        author: str | None = None,
+    ) -> Deleted:
+        """Takes out the records that a query matches and, where ids are given, have one of them; or discards them.
+
+        Raises:
+            DataError: neither a query nor ids: `delete` takes out a whole data set.
+        """
+        if query is None and ids is None:
+            raise DataError("delete_records needs a query or ids; `delete` takes out the whole data set.")
+        wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
+        with self._changing(name, workspace) as source:
+            if discard_only:
+                return changing.discard(source, query, wanted, author)
+            return changing.erase(source, query, wanted)
+
+    def copy(self, name: str, workspace: str, new_name: str, new_workspace: str | None = None) -> StoredDataset:
+        """Copies a data set with its settings, records, vectors and history; the order stays.
+
+        Raises:
+            DataError: there is a data set of the new name.
+        """
+        with self._changing(name, workspace) as source:
+            return changing.copy(source, new_name, workspace if new_workspace is None else new_workspace)
+
+    def create(self, name: str, workspace: str, task: str) -> StoredDataset:
+        """A data set without records, or the one that is there, of this task."""
+        with self._database.writing() as connection:
+            return catalog.ensure(connection, name, workspace, task)
+
+    def dataset(self, name: str, workspace: str) -> StoredDataset:
+        """One data set as it is listed."""
+        with self._source(name, workspace) as source:
+            return source.dataset
+
+    def datasets(self, workspace: str | None = None) -> list[StoredDataset]:
+        """By workspace and name; of one workspace where it is named."""
+        with self._database.reading() as connection:
+            return catalog.listed(connection, workspace)
+
+    def workspaces(self) -> list[str]:
+        """The names, sorted."""
+        with self._database.reading() as connection:
+            return catalog.workspace_names(connection)
+
+    def settings(self, name: str, workspace: str) -> Settings | None:
+        """The label schema of a data set, or None where it has none."""
+        with self._source(name, workspace) as source:
+            held = catalog.settings(source.connection, source.dataset.id)
+        return None if held is None else SETTINGS[source.dataset.task].from_dict(held)
+
+    def configure(self, name: str, workspace: str, settings: Settings) -> None:
+        """Sets the label schema of a data set, which is made where it is new.
+
+        Raises:
+            DataError: settings of another task than the data set's.
+        """
+        if settings.task not in SETTINGS:
+            raise DataError(f"a {type(settings).__name__} is no settings: expected one of those of tunesmith.records.")
+        with self._database.writing() as connection:
+            dataset = catalog.ensure(connection, name, workspace, settings.task)
+            catalog.touch(connection, dataset.id, settings=settings.to_dict())
+
+    def similar(
+        self,
+        name: str,
+        workspace: str,
+        vector: tuple[str, Sequence[float]],
+        *,
+        query: str | None = None,
+        limit: int = 10,
+    ) -> list[tuple[Record, float]]:
+        """The records whose vector of this name is nearest by cosine, with it, the nearest first; exact.
+
+        Raises:
+            DataError: no record has such a vector, or the numbers do not fit it.
+        """
+        with self._source(name, workspace) as source:
+            nearest = vectors.nearest(source, vector, query, limit)
+            trusted = TYPES[source.dataset.task].trusted
+            rows = {row[0]: row for row in source.at([place for place, _ in nearest])}
+            fields = source.fields([rows[place] for place, _ in nearest])
+            return [(trusted(held), score) for held, (_, score) in zip(fields, nearest, strict=True)]
+
+    def history(self, name: str, workspace: str, id: int | str) -> list[Event]:
+        """What happened to a record, oldest first. Raises DataError where there is none of this id."""
+        with self._source(name, workspace) as source:
+            return history.read(source.connection, source.place_of(id))
+
+    def mark(
+        self,
+        name: str,
+        workspace: str,
+        ids: Iterable[int | str],
+        *,
+        split: str | None = None,
+        run: str | None = None,
+    ) -> int:
+        """Notes in the history of records which split they were in and which run trained on them; returns how many."""
+        with self._changing(name, workspace) as source:
+            return changing.mark(source, list(ids), split=split, run=run)
+
+    @contextlib.contextmanager
+    def _source(self, name: str, workspace: str) -> Iterator[Source]:
+        with self._database.reading() as connection:
+            yield Source(connection, catalog.known(connection, name, workspace))
+
+    @contextlib.contextmanager
+    def _changing(self, name: str, workspace: str) -> Iterator[Source]:
+        with self._database.writing() as connection:
+            yield Source(connection, catalog.known(connection, name, workspace, lock=True))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
-from ...errors import RowError
-from .schema import Row, vectors
+from ...errors import DataError, RowError
+from ...errors import nearest as nearest_name
+from .schema import Row, records, vectors
+
+if TYPE_CHECKING:
+    from .reading import Source
 
 BLOCK = 4_096  # vectors in memory at once
 
@@ -62,3 +66,56 @@ def pack(values: Sequence[float]) -> bytes:
 
 def unpack(data: bytes, size: int) -> Any:
     return np.frombuffer(data, dtype="<f4" if len(data) == 4 * size else "<f8")
+
+
+def nearest(
+    source: Source, vector: tuple[str, Sequence[float]], query: str | None, limit: int
+) -> list[tuple[int, float]]:
+    """(place, cosine) of the `limit` records nearest to a vector, nearest first; equals in the order of insertion.
+
+    Raises:
+        DataError: no record has a vector of this name, or the numbers do not fit.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise DataError(f"limit is {limit!r}: expected a whole number, 1 or more.")
+    name, target = _target(source, vector)
+    places, scores = np.empty(0, dtype=np.int64), np.empty(0)
+    for found, block in _blocks(source, name, query):
+        lengths = np.linalg.norm(block, axis=1)
+        cosines = np.divide(block @ target, lengths, out=np.zeros(len(block)), where=lengths > 0)
+        places, scores = np.concatenate([places, found]), np.concatenate([scores, cosines])
+        best = np.lexsort((places, -scores))[:limit]
+        places, scores = places[best], scores[best]
+    return [(int(place), float(score)) for place, score in zip(places, scores, strict=True)]
+
+
+def _target(source: Source, vector: tuple[str, Sequence[float]]) -> tuple[str, Any]:
+    """The name, and the vector with length 1 (or 0)."""
+    try:
+        name, values = vector
+        target = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("a vector to search by is a pair of its name and its numbers.") from error
+    known = source.dataset.vectors
+    if name not in known:
+        close = nearest_name(str(name), known)
+        hint = f" Did you mean {close!r}?" if close else ""
+        raise DataError(f"no record has a vector {name!r}.{hint} Known: {', '.join(known) or 'none'}.")
+    if target.shape != (known[name],) or not np.isfinite(target).all():
+        raise DataError(
+            f"the vector {name!r} has {known[name]} finite numbers: these are {target.size}, or not finite."
+        )
+    return name, target / (np.linalg.norm(target) or 1.0)
+
+
+def _blocks(source: Source, name: str, query: str | None) -> Iterator[tuple[Any, Any]]:
+    """(places, vectors as rows of float64) of what a query matches, BLOCK at a time."""
+    chosen, _ = source.chosen(query, vectors.c.place, vectors.c.size, vectors.c.data)
+    same = (vectors.c.place == records.c.place) & (vectors.c.name == name)
+    wanted = chosen.where(same)
+    if query is None:
+        wanted = wanted.where(vectors.c.dataset == source.dataset.id)
+    result = source.connection.execution_options(yield_per=BLOCK).execute(wanted)
+    for rows in result.partitions(BLOCK):
+        found = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        yield found, np.stack([unpack(row[2], row[1]).astype(np.float64) for row in rows])

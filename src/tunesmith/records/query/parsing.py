@@ -1,0 +1,214 @@
+"""Lucene's query syntax, read into a small tree. Words with no operator between them must all be there (AND).
+
+What a tree can hold: All, Any, Not, and Match (one field, one value). What Lucene has beyond that (boost, fuzzy,
+proximity, regular expressions) ranks or guesses, and is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+
+from luqum import parser as lucene
+from luqum import tree
+from luqum.exceptions import ParseError
+
+from ...errors import QueryError
+from .names import TEXT, is_field, known_fields
+
+LONGEST = 10_000  # characters of a query
+DEEPEST = 25  # levels of grouping
+MOST = 500  # clauses
+STARS = 4  # wildcards `*` in one value
+
+_lock = threading.Lock()  # luqum's parser keeps its state in one object
+
+
+@dataclass(frozen=True)
+class Value:
+    """A word or a phrase: its literal parts, with the wildcards `*` and `?` between them where `signs` has them.
+
+    `parts` has one more than `signs`. A phrase has no wildcards.
+    """
+
+    parts: tuple[str, ...]
+    signs: str = ""
+    phrase: bool = False
+
+    @property
+    def literal(self) -> str | None:
+        """The text where there are no wildcards."""
+        return None if self.signs else self.parts[0]
+
+    @property
+    def anything(self) -> bool:
+        return self.signs == "*" and self.parts == ("", "")
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`; None is no bound."""
+
+    low: str | None
+    high: str | None
+    with_low: bool = True
+    with_high: bool = True
+
+
+@dataclass(frozen=True)
+class Match:
+    """One field with one value. `place`: where it stands in the query, in characters."""
+
+    field: str
+    value: Value | Range
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class All:
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Any:
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    part: Node
+
+
+Node = All | Any | Not | Match
+EVERYTHING = All(())
+
+
+def parse(query: str) -> Node:
+    """The tree of a query; an empty one asks for everything.
+
+    Raises:
+        QueryError: it is not in the syntax, or costs too much.
+    """
+    if not isinstance(query, str):
+        raise QueryError(repr(query), 0, "is not text")
+    if len(query) > LONGEST:
+        raise QueryError(query, LONGEST, f"is longer than {LONGEST} characters")
+    if not query.strip():
+        return EVERYTHING
+    return _Reader(query).node(_read(query), TEXT, DEEPEST)
+
+
+def _read(query: str) -> tree.Item:
+    try:
+        with _lock:
+            return lucene.parse(query, lexer=lucene.lexer.clone())
+    except ParseError as error:
+        said = str(error)
+        places = re.findall(r"at position (\d+)", said)
+        place = int(places[-1]) if places else len(query)
+        if place >= len(query):
+            raise QueryError(query, len(query), "ends too early: a value, a quote or a bracket is missing") from error
+        raise QueryError(query, place, f"{query[place]!r} cannot stand here") from error
+
+
+class _Reader:
+    """From luqum's tree of one query to ours, counting clauses."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self.clauses = 0
+
+    def error(self, item: tree.Item, reason: str) -> QueryError:
+        return QueryError(self.query, self.place(item), reason)
+
+    def place(self, item: tree.Item) -> int:
+        return min(item.pos or 0, len(self.query))
+
+    def node(self, item: tree.Item, field: str, depth: int) -> Node:
+        if not depth:
+            raise self.error(item, f"is grouped deeper than {DEEPEST} levels")
+        if isinstance(item, (tree.AndOperation, tree.UnknownOperation)):
+            return All(tuple(self.node(part, field, depth - 1) for part in item.operands))
+        if isinstance(item, tree.OrOperation):
+            return Any(tuple(self.node(part, field, depth - 1) for part in item.operands))
+        if isinstance(item, (tree.Not, tree.Prohibit)):
+            return Not(self.node(item.a, field, depth - 1))
+        if isinstance(item, tree.Plus):
+            return self.node(item.a, field, depth - 1)
+        if isinstance(item, (tree.Group, tree.FieldGroup)):
+            return self.node(item.expr, field, depth - 1)
+        if isinstance(item, tree.SearchField):
+            return self.field(item, depth)
+        return self.match(item, field)
+
+    def field(self, item: tree.SearchField, depth: int) -> Node:
+        name = _unescaped(item.name)
+        if not is_field(name):
+            raise self.error(item, f"unknown field {name!r}. {known_fields(name)}")
+        inner = item.expr
+        if isinstance(inner, tree.Prohibit) and isinstance(inner.a, tree.Word) and _is_number(inner.a.value):
+            return self.found(name, Value((f"-{inner.a.value}",)), item)  # score:-1 is a number, no negation
+        return self.node(inner, name, depth - 1)
+
+    def match(self, item: tree.Item, field: str) -> Node:
+        if isinstance(item, tree.Phrase):
+            return self.found(field, Value((_unescaped(item.value[1:-1]),), phrase=True), item)
+        if isinstance(item, tree.Word):
+            return self.found(field, self.word(item), item)
+        if isinstance(item, tree.Range):
+            low, high = self.bound(item.low), self.bound(item.high)
+            return self.found(field, Range(low, high, item.include_low, item.include_high), item)
+        if isinstance(item, tree.From):
+            return self.found(field, Range(self.bound(item.a), None, with_low=item.include), item)
+        if isinstance(item, tree.To):
+            return self.found(field, Range(None, self.bound(item.a), with_high=item.include), item)
+        refused = {
+            tree.Boost: "a boost (^) ranks, and records come in order: leave it out",
+            tree.Fuzzy: "a fuzzy word (~) is not supported: a wildcard may do",
+            tree.Proximity: "words near each other (~) are not supported: use a phrase, or AND",
+            tree.Regex: "a regular expression (/…/) is not supported: use wildcards, or quote the slashes",
+        }
+        raise self.error(item, refused.get(type(item), "cannot be searched for"))
+
+    def found(self, field: str, value: Value | Range, item: tree.Item) -> Match:
+        self.clauses += 1
+        if self.clauses > MOST:
+            raise self.error(item, f"is the clause after {MOST}, which is as many as a query may have")
+        return Match(field, value, self.place(item))
+
+    def bound(self, item: tree.Item) -> str | None:
+        if isinstance(item, tree.Prohibit):
+            held = self.bound(item.a)
+            if held is None:
+                raise self.error(item, "a bound is a value, or * for none")
+            return f"-{held}"
+        if isinstance(item, tree.Phrase):
+            return _unescaped(item.value[1:-1])
+        return None if item.value == "*" else _unescaped(item.value)
+
+    def word(self, item: tree.Word) -> Value:
+        for sign, name in (("&&", "AND"), ("||", "OR"), ("!", "NOT")):
+            if item.value.startswith(sign):
+                raise self.error(item, f"write {name} for {sign}, or quote what is meant as text")
+        parts, signs, escaped = [""], "", False
+        for sign in item.value:
+            if escaped or sign not in "*?\\":
+                parts[-1] += sign
+                escaped = False
+            elif sign == "\\":
+                escaped = True
+            elif not (sign == "*" and signs.endswith("*") and not parts[-1]):  # ** is *
+                signs += sign
+                parts.append("")
+        if signs.count("*") > STARS:
+            raise self.error(item, f"has more than {STARS} wildcards *")
+        return Value(tuple(parts), signs)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\d+(\.\d+)?", text) is not None

@@ -28,7 +28,8 @@ def create(argv: Sequence[str]) -> int:
     with database.writing() as connection:
         user, key = make(connection, given.name, given.role, given.workspace)
     named = ", ".join(user.workspaces)
-    print(f"tunesmith: {user.name} is {user.role} of {named} in {database.where}; the key:", file=sys.stderr, flush=True)
+    told = f"{user.name} is {user.role} of {named} in {database.where}; the key, which is shown once:"
+    print(f"tunesmith: {told}", file=sys.stderr, flush=True)
     print(key)
     return 0
 

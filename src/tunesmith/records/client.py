@@ -216,7 +216,13 @@ class Remote:
         return self._call("POST", _place(name, verb), {"workspace": workspace}, _json(asked))
 
     def _call(
-        self, method: str, place: str, said: Mapping[str, Any] | None = None, body: bytes | None = None, *, twice: bool = True
+        self,
+        method: str,
+        place: str,
+        said: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        *,
+        twice: bool = True,
     ) -> Any:
         """The parsed answer. twice: sending the same again does no harm."""
         headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -83,7 +83,8 @@ def init(
     holder: Holder
     if url and database is None:
         if not key:
-            raise MissingCredential(f"the server at {url}", KEYS[0], "pass api_key=… (`tunesmith users create` prints one)")
+            other = "pass api_key=… (`tunesmith users create` prints one)"
+            raise MissingCredential(f"the server at {url}", KEYS[0], other)
         from .client import Remote
 
         remote = Remote(url, key, timeout=timeout, headers=extra_headers, options=httpx_extra_kwargs)
@@ -179,9 +180,7 @@ def log(
     found = records if isinstance(records, Record) else list(records) if background else records
 
     def run() -> Logged:
-        logged = session.holder.log(
-            found, name, place, tags=tags, metadata=metadata, author=author, batch=batch_size
-        )
+        logged = session.holder.log(found, name, place, tags=tags, metadata=metadata, author=author, batch=batch_size)
         if verbose:
             _log.info("%d records logged to %s in %s at %s", logged.processed, name, place, session.holder.where)
         return logged
@@ -221,7 +220,9 @@ def load(
             raise DataError("a search by vector has an order of its own: it takes no ids, sort or id_from.")
         found = [record for record, _ in holder.similar(name, place, vector, query=query, limit=limit or 100)]
     else:
-        found = holder.load(name, place, query=query, ids=ids, limit=limit, sort=sort, after=id_from, with_vectors=include_vectors)
+        found = holder.load(
+            name, place, query=query, ids=ids, limit=limit, sort=sort, after=id_from, with_vectors=include_vectors
+        )
     for record in found:
         if not include_vectors:
             record.vectors = None
@@ -292,4 +293,6 @@ def load_dataset_settings(name: str, workspace: str | None = None) -> Settings |
 
 def _whole(what: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise DataError(f"{what} is {value!r}: expected a whole number from 1" + ("." if what != "limit" else ", or None for all."))
+        raise DataError(
+            f"{what} is {value!r}: expected a whole number from 1" + ("." if what != "limit" else ", or None for all.")
+        )

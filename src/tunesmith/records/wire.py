@@ -119,7 +119,9 @@ def _annotation(task: str, parts: list[Any], fields: Given, row: str | int) -> A
 def _vectors(found: Any) -> dict[str, Any] | None:
     if found is None:
         return None
-    if not isinstance(found, Mapping) or not all(isinstance(each, Mapping) and "value" in each for each in found.values()):
+    if not isinstance(found, Mapping) or not all(
+        isinstance(each, Mapping) and "value" in each for each in found.values()
+    ):
         raise _Form("vectors", f'is {shown(found)}: expected {{"name": {{"value": […]}}}}')
     return {name: each["value"] for name, each in found.items()} or None
 

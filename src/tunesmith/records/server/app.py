@@ -38,9 +38,7 @@ def create(url: str | None, limits: Limits | None = None) -> FastAPI:
         store.close()
         database.close()
 
-    app = FastAPI(
-        title="tunesmith records", description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
-    )
+    app = FastAPI(title="tunesmith records", description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.store, app.state.database, app.state.limits = store, database, bounds
     app.add_middleware(Gate, database=database, body=bounds.body)
     app.include_router(argilla.router)

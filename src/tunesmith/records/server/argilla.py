@@ -248,7 +248,8 @@ def _filters(call: Call, query: Any) -> tuple[str | None, list[str | int] | None
 def _sort(said: Any) -> list[tuple[str, str]] | None:
     if said is None:
         return None
-    if not isinstance(said, list) or not all(isinstance(each, Mapping) and isinstance(each.get("id"), str) for each in said):
+    named = isinstance(said, list) and all(isinstance(each, Mapping) for each in said)
+    if not named or not all(isinstance(each.get("id"), str) for each in said):
         raise Refused(422, 'sort_by is no list of {"id": field, "order": "asc" or "desc"}.')
     return [(each["id"], each.get("order") or "asc") for each in said]
 

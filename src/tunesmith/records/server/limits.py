@@ -29,7 +29,8 @@ class Limits:
             return min(default, self.page)
         if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= self.page:
             raise Refused(
-                400, f"limit is {said!r}: expected a whole number from 1 to {self.page} (batch_size, where a client loads)."
+                400,
+                f"limit is {said!r}: expected a whole number from 1 to {self.page} (batch_size, where a client loads).",
             )
         return said
 

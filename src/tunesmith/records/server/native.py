@@ -125,9 +125,7 @@ def delete_records(call: Caller, name: str, body: Body) -> Response:
     call.dataset(name, "annotate" if discard else "manage")
     query, ids = call.limits.check_query(given.get("query")), call.limits.check_ids(given.get("ids"))
     author = call.user.name
-    done = call.store.delete_records(
-        name, call.workspace, query=query, ids=ids, discard_only=discard, author=author
-    )
+    done = call.store.delete_records(name, call.workspace, query=query, ids=ids, discard_only=discard, author=author)
     return answer({"matched": done.matched, "processed": done.processed})
 
 

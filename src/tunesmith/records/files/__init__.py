@@ -1,20 +1,17 @@
-"""Records in and out of files: one small module a format, each with `read(asked)` and `write(records, path, account)`."""
+"""Records in and out of files. A format is a module with `read(asked)` and `write(records, path, account)`."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ...data.columns import Given
-from ...errors import ConfigError
+from ...errors import ConfigError, DataError
 from ..record import Record
 from .asked import Account, Asked, task_named
 from .finding import format_of, format_to, named
-
-log = logging.getLogger(__name__)
 
 __all__ = ["read", "write"]
 
@@ -68,9 +65,30 @@ def write(records: Iterable[Record], path: str | Path, *, format: str | None = N
     """
     account = Account()
     module = _module(named(format) if format else format_to(str(path)))
-    count = int(module.write(iter(records), Path(path), account))
+    count = int(module.write(_of_one_task(records, path), Path(path), account))
     account.tell(f"{path}: not written")
     return count
+
+
+def _of_one_task(records: Iterable[Record], path: str | Path) -> Iterator[Record]:
+    """The records, of which there is one at least.
+
+    Raises:
+        DataError: there is none, or one of another task than the first.
+    """
+    left = iter(records)
+    first = next(left, None)
+    if first is None:
+        raise DataError(f"there are no records to write to {path}.")
+    return _like(first, left)
+
+
+def _like(first: Record, left: Iterator[Record]) -> Iterator[Record]:
+    yield first
+    for record in left:
+        if record.task != first.task:
+            raise DataError(f"a file holds records of one task: these are {first.task} and {record.task}.")
+        yield record
 
 
 def _module(name: str) -> Any:

@@ -31,14 +31,15 @@ def _opened(found: tuple[int, Row]) -> tuple[int, Row]:
 
 def write(records: Iterator[Record], path: Path, account: Account) -> int:
     """RFC 4180; a tab between the cells where the path ends in .tsv."""
-    first = next(records, None)
+    first = next(records)
     mark = "\t" if {".tsv", ".tab"} & set(path.suffixes) else ","
-    names = ("task", *(first.FIELDS if first else ()))
+    names = ("task", *first.FIELDS)
     count = 0
     with text_file(path) as file:
         writer: Any = csv.writer(file, delimiter=mark)  # lines end in \r\n, so that a lone \r is quoted
-        writer.writerow(names if first else ("task", "id", "text"))
-        for count, record in enumerate(chain([first] if first else [], records), start=1):
+        writer.writerow(names)
+        for record in chain([first], records):
+            count += 1
             told = row_of(record)
             writer.writerow([cell_of(name, told.get(name), record.task) for name in names])
     return count

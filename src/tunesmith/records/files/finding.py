@@ -58,7 +58,7 @@ def named(format: str) -> str:
 
 
 def format_of(path: str) -> str:
-    """The module that reads this path; a folder is one that `datasets` or Argilla saved, and so is a name of the hub."""
+    """The module that reads this path; a folder is one that `datasets` or Argilla saved."""
     place = Path(path).expanduser()
     if place.is_dir():
         return "argilla" if (place / "records.json").is_file() else "hf"

@@ -56,7 +56,7 @@ def write(records: Iterator[Record], path: Path, account: Account) -> int:
         for count, record in enumerate(records, start=1):
             file.write(("[\n" if count == 1 else ",\n") * as_list + line(row_of(record)) + "\n" * (not as_list))
         if as_list:
-            file.write("\n]\n" if count else "[]\n")
+            file.write("\n]\n")
     return count
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from ...data.cells import spelled
 from ...errors import RowError, UnknownField
-from ..columns import NUMBERED
 from ..fields import is_none, listed
 from ..record import Record
 from ..types import TYPES
 from .asked import Asked, Make, Row
 
+NUMBERED = "id_is_number"  # a column beside ids that are texts and numbers: which are numbers
 FREE = ("inputs", "metadata", "vectors", "explanation", "metrics")
 _LISTS = ("tokens", "tags", "prediction", "search_keywords")
 _TELLING = {"annotation", "prediction", "inputs", "multi_label"}

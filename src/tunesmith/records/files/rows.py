@@ -21,7 +21,7 @@ from ...tasks.text_classification import HINTS as LABELLED
 from ...tasks.token_classification import SPANS, TAGS, TEXT, WORDS
 from ..fields import is_none, listed
 from ..record import Record
-from ..types import TYPES
+from ..types import TYPES, TokenClassificationRecord
 from . import own
 from .asked import Asked, Make, Row
 
@@ -117,7 +117,7 @@ def _record(reading: Reading, make: Any, place: int, row: Row) -> Record:
     known = row.get("id")
     fields["id"] = made_up(reading.asked.path, place, row, reading.columns) if is_none(known) or known == "" else known
     try:
-        return TYPES[reading.task](**fields, metadata=metadata)
+        return TYPES[reading.task].from_dict({**fields, "metadata": metadata})
     except RowError as error:
         raise RowError(place, sources.get(error.column, error.column), error.reason) from error
 
@@ -190,7 +190,7 @@ def _tagged(reading: Reading, place: int, row: Row) -> Made:
         if tags is not None:
             fields["tags"] = tags
             if reading.asked.side == "prediction":
-                found = TYPES["TokenClassification"](tokens=words, tags=tags).annotation
+                found = TokenClassificationRecord(tokens=words, tags=tags).annotation or []
                 fields = {"tokens": words, "prediction": [(*span, 1.0) for span in found]}
         return fields, sources
     fields = {"text": cell}

@@ -15,11 +15,7 @@ from typing import IO, Any
 
 from ...errors import ArtifactError
 
-_PACK: dict[str, Callable[[Path], Any]] = {
-    ".gz": lambda path: gzip.open(path, "wb"),
-    ".bz2": lambda path: bz2.open(path, "wb"),
-    ".xz": lambda path: lzma.open(path, "wb"),
-}
+_PACK: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 @contextmanager
@@ -56,6 +52,6 @@ def text_file(path: Path) -> Iterator[IO[str]]:
     """
     if path.suffix.lower() == ".zst":
         raise ArtifactError(path, "is not packed this way: .gz, .bz2 and .xz are")
-    pack = _PACK.get(path.suffix.lower(), lambda place: place.open("wb"))
-    with staged(path) as aside, io.TextIOWrapper(pack(aside), encoding="utf-8", newline="") as file:
+    pack = _PACK.get(path.suffix.lower(), open)
+    with staged(path) as aside, io.TextIOWrapper(pack(aside, "wb"), encoding="utf-8", newline="") as file:
         yield file

@@ -187,3 +187,7 @@ class ServerError(TunesmithError):
     def __init__(self, url: str, status: int | None, problem: str, *, retryable: bool) -> None:
         self.url, self.status, self.retryable = url, status, retryable
         super().__init__(f"{url} answered {status if status is not None else 'nothing'}: {problem}")
+
+
+class RequestRefused(ServerError, DataError):
+    """A server understood the call and refuses it: what a store on this machine says with a `DataError`."""

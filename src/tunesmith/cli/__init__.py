@@ -15,23 +15,35 @@ COMMANDS = {
     "evaluate": ("models:evaluate", "scores of a trained model on labelled rows"),
     "tasks": ("about:tasks", "what can be learned: tasks, their columns and metrics"),
     "config-schema": ("about:config_schema", "the JSON schema of a run file"),
+    "records import": ("moving:import_", "log the records of files to a data set"),
+    "records export": ("moving:export", "write the records of a data set to a file"),
+    "records list": ("records:listed", "the data sets of a store"),
+    "records show": ("records:show", "one record, with its history"),
+    "records query": ("records:query", "the records that match a query, as JSON lines"),
+    "records delete": ("records:delete", "take out a data set, or some of its records"),
+    "records copy": ("records:copy", "copy a data set under a new name"),
+    "records server": ("serving:server", "serve a record store over HTTP"),
+    "users create": ("users:create", "a user of the server; prints the key, once"),
+    "users list": ("users:listed", "the users of the server"),
+    "users delete": ("users:delete", "take a user out, and the key with it"),
 }
+"""Name -> what runs it, and what it is for. Commands of a group have two words: the group and the command."""
 
 
-def usage() -> str:
-    """What `tunesmith --help` prints."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {told}" for name, (_, told) in COMMANDS.items()]
+def usage(group: str = "") -> str:
+    """What `tunesmith --help` prints, and `tunesmith GROUP --help`."""
+    of = {name: told for name, (_, told) in COMMANDS.items() if not group or name.startswith(f"{group} ")}
+    width = max(map(len, of))
+    head = f"{group} " if group else ""
     return "\n".join(
         [
-            "usage: tunesmith COMMAND ...",
-            "",
-            "Labelled text in, the right trained model out.",
+            f"usage: tunesmith {head}COMMAND ...",
+            *([] if group else ["", "Labelled text in, the right trained model out."]),
             "",
             "commands:",
-            *lines,
+            *(f"  {name:{width}}  {told}" for name, told in of.items()),
             "",
-            "`tunesmith COMMAND --help` explains a command; `tunesmith --version` prints the version.",
+            f"`tunesmith {head}COMMAND --help` explains a command; `tunesmith --version` prints the version.",
             "TUNESMITH_DEBUG=1 shows the traceback of an error.",
         ]
     )
@@ -79,11 +91,21 @@ def _run(argv: list[str]) -> int:
     if name in ("-V", "--version", "version"):
         print(f"tunesmith {version()}")
         return 0
-    if name not in COMMANDS:
-        raise UnknownName("command", name, COMMANDS)
+    words = 1
+    group = {known.partition(" ")[2]: known for known in COMMANDS if known.startswith(f"{name} ")}
+    if group:
+        words, command = 2, argv[1] if len(argv) > 1 else "--help"
+        if command in ("-h", "--help", "help"):
+            print(usage(name))
+            return 0 if len(argv) > 1 else 2
+        if command not in group:
+            raise UnknownName(f"command of {name}", command, group)
+        name = group[command]
+    elif name not in COMMANDS:
+        raise UnknownName("command", name, dict.fromkeys(known.partition(" ")[0] for known in COMMANDS))
     module, _, function = COMMANDS[name][0].partition(":")
-    command: Callable[[list[str]], int] = getattr(import_module(f".{module}", __name__), function)
-    return command(argv[1:])
+    run: Callable[[list[str]], int] = getattr(import_module(f".{module}", __name__), function)
+    return run(argv[words:])
 
 
 def _fail(message: str, code: int) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, inspect, select, text
 from ...errors import StoreError
 from .clock import now
 from .schema import migrations
+from .users import STATEMENTS as USERS
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ STEPS = (
             "CREATE INDEX records_search ON records USING GIN (search)",
         ),
     ),
+    Step(2, "users of a server", sqlite=USERS, postgresql=USERS),
 )
 
 _TABLE = "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied BIGINT NOT NULL)"

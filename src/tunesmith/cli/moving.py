@@ -1,0 +1,107 @@
+"""`tunesmith records import` and `tunesmith records export`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from ..errors import TunesmithError
+from . import flags, quiet
+from .records import QUERY_HELP, count, of_dataset, opened, shared
+
+_PAUSE = 0.2  # seconds between two states of the progress line
+
+
+def import_(argv: Sequence[str]) -> int:
+    """Log the records of files to a data set, made where it is new; the exit code."""
+    about = "Log the records of files to a data set. A record with a known id is replaced."
+    parser = flags.Parser("records import", about)
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a path, a glob, a saved data set or one of the hub")
+    parser.add_argument("--name", metavar="NAME", help="name of the data set")
+    parser.add_argument("--task", metavar="TASK", help="TextClassification, TokenClassification or Text2Text")
+    parser.add_argument("--format", metavar="F", help="format of the files [by suffix and content]")
+    parser.add_argument("--columns", metavar="A,B", help="columns, as for train; all others are metadata")
+    parser.add_argument("--as", metavar="SIDE", dest="side", default="annotation", help="annotation or prediction")
+    parser.add_argument("--separator", metavar="S", help="what stands between the labels of one cell")
+    parser.add_argument("--split", metavar="NAME", help="which split, of a data set with several [all]")
+    parser.add_argument("--bad-rows", metavar="B", default="error", help="error, or drop (counted and said) [error]")
+    parser.add_argument("--limit", metavar="N", help="only the first N records")
+    shared(parser)
+    given = parser.read(argv)
+    if not given.name:
+        raise flags.usage_error("--name is missing: give the data set a name, as --name reviews.")
+    limit = count("--limit", given.limit)
+    quiet.hush()
+    from ..records.files import read
+
+    options: dict[str, Any] = {"task": given.task, "format": given.format, "separator": given.separator}
+    options |= {"side": given.side, "bad_rows": given.bad_rows, "split": given.split}
+    options["columns"] = flags.read_columns(given.columns) if given.columns else None
+    found = chain.from_iterable(read(path, **options) for path in given.files)
+    progress = Progress("logged")
+    with opened(given) as store:
+        try:
+            done = store.log(progress.over(islice(found, limit)), given.name, given.workspace)
+        except TunesmithError as error:
+            progress.end()
+            error.args = (_with_what_stays(str(error), progress.done, given.name),)
+            raise
+        size, task = (store.count(given.name, given.workspace), store.dataset(given.name, given.workspace).task)
+    progress.end()
+    told = f"{done.processed:,} records logged to {given.name!r} ({task}, workspace {given.workspace})"
+    print(told + ("" if size == done.processed else f", which holds {size:,}"))
+    return 0
+
+
+def _with_what_stays(message: str, done: int, name: str) -> str:
+    """The message of an import that was broken off, with how much of it is in the store."""
+    from ..records.store.writing import BATCH
+
+    stays = done // BATCH * BATCH
+    return f"{message} The {stays:,} records before stay in {name!r}; a new import replaces them." if stays else message
+
+
+def export(argv: Sequence[str]) -> int:
+    """Write the records of a data set to a file; the exit code."""
+    parser = of_dataset("records export", "Write the records of a data set to a file or folder.")
+    parser.add_argument("file", metavar="FILE", help="where to: the suffix tells the format; without one, a folder")
+    parser.add_argument("--format", metavar="F", help="format of the file [by suffix]")
+    parser.add_argument("--query", metavar="Q", help=QUERY_HELP)
+    parser.add_argument("--limit", metavar="N", help="only the first N records")
+    given = parser.read(argv)
+    limit = count("--limit", given.limit)
+    quiet.hush()
+    from ..records.files import write
+
+    progress = Progress("read")
+    with opened(given) as store:
+        found = islice(store.iterate(given.name, given.workspace, query=given.query), limit)
+        written = write(progress.over(found), given.file, format=given.format)
+    progress.end()
+    left = progress.done - written
+    print(f"{written:,} records written to {given.file}" + (f", {left:,} left out" if left else ""))
+    return 0
+
+
+class Progress:
+    """One line on standard error that counts what goes by, at a terminal only."""
+
+    def __init__(self, verb: str) -> None:
+        self.done, self._verb, self._shown = 0, verb, 0.0
+        self._live = sys.stderr.isatty()
+
+    def over(self, found: Iterable[Any]) -> Iterator[Any]:
+        for each in found:
+            yield each
+            self.done += 1
+            if self._live and time.monotonic() - self._shown > _PAUSE:
+                self._shown = time.monotonic()
+                print(f"\r{self.done:,} records {self._verb}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Takes the line away."""
+        if self._live and self._shown:
+            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)

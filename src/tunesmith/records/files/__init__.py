@@ -1,0 +1,100 @@
+"""Records in and out of files. A format is a module with `read(asked)` and `write(records, path, account)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ...data.columns import Given
+from ...errors import ConfigError, DataError
+from ..record import Record
+from .asked import Account, Asked, task_named
+from .finding import format_of, format_to, named
+
+__all__ = ["read", "write"]
+
+BAD_ROWS = ("error", "drop")
+SIDES = ("annotation", "prediction")
+
+
+def read(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    format: str | None = None,
+    columns: Given = None,
+    side: str = "annotation",
+    bad_rows: str = "error",
+    separator: str | None = None,
+    split: str | None = None,
+) -> Iterator[Record]:
+    """The records of a file, a folder or a data set of the hub, one after the other; memory is that of a few pages.
+
+    task: "TextClassification", "TokenClassification" or "Text2Text", or a name of the task that learns from them;
+        None is found by the columns. format: one of `finding.FORMATS`; None is found by suffix and content.
+    columns: roles and columns, as for training; what no role takes goes to the metadata.
+    side: whether labels are annotations or predictions. bad_rows: "drop" counts rows that cannot be, and says so.
+    separator: what stands between the labels of one cell. split: which one, of a data set with several; None reads
+        all, each record with its split in the metadata.
+
+    A row without an id gets one that is the same when the same file is read again.
+
+    Raises:
+        UnknownName: an unknown format or task. ConfigError: another setting that cannot be.
+        DataError: what cannot be read. RowError: a row that is no record, with its place from 0.
+    """
+    for key, value, known in (("bad_rows", bad_rows, BAD_ROWS), ("side", side, SIDES)):
+        if value not in known:
+            raise ConfigError(key, value, " or ".join(map(repr, known)))
+    kind = None if task is None else task_named(task)
+    asked = Asked(str(path), kind, columns, side, bad_rows, separator, split)
+    module = _module(named(format) if format else format_of(str(path)))
+    return _told(module.read(asked), asked.account, f"{path}: not read")
+
+
+def write(records: Iterable[Record], path: str | Path, *, format: str | None = None) -> int:
+    """Writes records to a file or folder, which appears when it is whole; returns how many are in it.
+
+    What the format cannot hold is counted, and said in one line of the log.
+
+    Raises:
+        UnknownName: an unknown format. DataError: a task that the format has no form for.
+        ArtifactError: the file cannot be written.
+    """
+    account = Account()
+    module = _module(named(format) if format else format_to(str(path)))
+    count = int(module.write(_of_one_task(records, path), Path(path), account))
+    account.tell(f"{path}: not written")
+    return count
+
+
+def _of_one_task(records: Iterable[Record], path: str | Path) -> Iterator[Record]:
+    """The records, of which there is one at least.
+
+    Raises:
+        DataError: there is none, or one of another task than the first.
+    """
+    left = iter(records)
+    first = next(left, None)
+    if first is None:
+        raise DataError(f"there are no records to write to {path}.")
+    return _like(first, left)
+
+
+def _like(first: Record, left: Iterator[Record]) -> Iterator[Record]:
+    yield first
+    for record in left:
+        if record.task != first.task:
+            raise DataError(f"a file holds records of one task: these are {first.task} and {record.task}.")
+        yield record
+
+
+def _module(name: str) -> Any:
+    return import_module(f".{name}", __name__)
+
+
+def _told(records: Iterator[Record], account: Account, what: str) -> Iterator[Record]:
+    yield from records
+    account.tell(what)

@@ -1,0 +1,93 @@
+"""What is asked of a reader, and the account of what it leaves out."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...data.columns import Given
+from ...errors import RowError, UnknownName
+from ...registry import tasks
+from ..record import Record
+from ..types import TYPES
+
+log = logging.getLogger(__name__)
+
+Row = Mapping[str, Any]
+Make = Callable[[int, Row], Record]
+
+LEARNED = {
+    "text-classification": "TextClassification",
+    "token-classification": "TokenClassification",
+    "sequence-sequence": "Text2Text",
+}
+"""Task of training -> task of records."""
+
+
+def task_named(name: str) -> str:
+    """The task of records that a name or an alias stands for.
+
+    Raises:
+        UnknownName: none.
+    """
+    folded = {known.lower(): known for known in TYPES}
+    if name.lower() in folded:
+        return folded[name.lower()]
+    try:
+        return LEARNED[tasks.resolve(name)]
+    except (UnknownName, KeyError):
+        raise UnknownName("task of records", name, TYPES) from None
+
+
+@dataclass
+class Account:
+    """What is left out: reason -> how often."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, reason: str, count: int = 1) -> None:
+        self.counts[reason] += count
+
+    def tell(self, what: str) -> None:
+        """One line of the log, where there is anything to say."""
+        if self.counts:
+            log.warning("%s: %s", what, "; ".join(f"{count:,} {reason}" for reason, count in self.counts.items()))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of `files.read`; task is a name of `TYPES`."""
+
+    path: str
+    task: str | None = None
+    columns: Given = None
+    side: str = "annotation"
+    bad_rows: str = "error"
+    separator: str | None = None
+    split: str | None = None
+    account: Account = field(default_factory=Account)
+
+    def each(self, rows: Iterable[tuple[int, Row]], make: Make) -> Iterator[Record]:
+        """The records of these rows; one that cannot be is an error, or counted.
+
+        Raises:
+            RowError: with the row's place and the name of the source.
+        """
+        for place, row in rows:
+            try:
+                record = make(place, row)
+            except RowError as error:
+                if self.bad_rows == "error":
+                    raise RowError(place, error.column, error.reason, source=self.path) from error
+                reason = error.reason.split(": ", 1)[0]
+                self.account.add(f"rows whose {error.column!r} {_general(reason)}")
+                continue
+            yield record
+
+
+def _general(reason: str) -> str:
+    """A reason without the cell it tells of, so that like ones are counted together."""
+    return reason if len(reason) <= 60 and "'" not in reason else reason.split("'", 1)[0].strip(" ,(")[:60]

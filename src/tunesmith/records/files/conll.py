@@ -1,0 +1,88 @@
+"""CoNLL: a token a line with its IOB2 tag, a blank line after each record. It holds tokens and spans, and no more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..record import Record
+from ..spans import tags_of
+from ..types import TokenClassificationRecord
+from . import rows, tables
+from .asked import Account, Asked
+from .staged import text_file
+
+_BREAKS = re.compile(r"[\t\r\n]")
+_PASSED_OVER = re.compile(r"-DOCSTART-|#\s*(\w+\s*=|id\b)")
+_COLUMNS = ("pos", "chunk")
+
+
+def read(asked: Asked) -> Iterator[Record]:
+    """The sentences, tags as annotations; fields between token and tag (pos, chunk) go to the metadata, one a token."""
+    task = asked.task or "TokenClassification"
+    return rows.records(tables.rows(asked.path), replace(asked, task=task))
+
+
+def write(records: Iterator[Record], path: Path, account: Account) -> int:
+    """Fields are separated by tabs. `pos` and `chunk` of the metadata are written where each token has one.
+
+    Left out and counted: records of another task, without an annotation, with overlapping spans, or with a token that
+    no line can hold; and, of those that are written, what is neither token nor annotation.
+    """
+    count = 0
+    width: int | None = None
+    with text_file(path) as file:
+        for record in records:
+            tags = _tags(record, account)
+            if tags is None or not isinstance(record, TokenClassificationRecord):
+                continue
+            extra = [found for name in _COLUMNS if (found := _column(record, name)) is not None]
+            extra = extra if len(extra) == len(_COLUMNS) else []
+            width = len(extra) if width is None else width
+            if len(extra) != width:
+                extra = extra[:width] if extra else [["_"] * len(tags)] * width
+            for fields in zip(record.tokens, *extra, tags, strict=True):
+                file.write("\t".join(fields) + "\n")
+            file.write("\n")
+            _lost(record, account, told=set(_COLUMNS) if extra else set())
+            count += 1
+    return count
+
+
+def _tags(record: Record, account: Account) -> Sequence[str] | None:
+    """One tag a token, or None, with the reason in the account."""
+    if not isinstance(record, TokenClassificationRecord):
+        account.add(f"records of {record.task}")
+    elif record.annotation is None:
+        account.add("records without an annotation")
+    elif any(map(_BREAKS.search, (*record.tokens, *(label for label, _, _ in record.annotation)))):
+        account.add("records with a tab or a line end in a token or label")
+    elif _PASSED_OVER.match(record.tokens[0]) or not all(token.strip() for token in record.tokens):
+        account.add("records with a token that reads as a comment or a blank")
+    else:
+        try:
+            return tags_of(record.annotation, record.text, record.tokens)
+        except ValueError:
+            account.add("records with overlapping spans")
+    return None
+
+
+def _column(record: Record, name: str) -> list[str] | None:
+    found = record.metadata.get(name)
+    tokens = record.tokens if isinstance(record, TokenClassificationRecord) else ()
+    if not isinstance(found, list) or len(found) != len(tokens):
+        return None
+    return found if all(isinstance(part, str) and part.split() == [part] for part in found) else None
+
+
+def _lost(record: TokenClassificationRecord, account: Account, told: set[str]) -> None:
+    if record.prediction is not None:
+        account.add("predictions")
+    if record.text != " ".join(record.tokens):
+        account.add("texts that differ from their tokens joined by a blank")
+    if set(record.metadata) - told:
+        account.add("records' metadata")
+    if record.vectors:
+        account.add("records' vectors")

@@ -1,0 +1,53 @@
+"""Hugging Face data sets: folders of `save_to_disk`, and data sets of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...data.dataset import Dataset
+from ...data.formats import declared_by
+from ...data.places import is_a, located, splits_in
+from ...errors import DataError
+from ..record import Record
+from . import arrow, rows, tables
+from .asked import Account, Asked, Row
+from .staged import staged
+
+
+def read(asked: Asked) -> Iterator[Record]:
+    """The rows of the split that is asked for; of all splits, each row with the name of its split, where none is."""
+    found = located(asked.path, asked.split)
+    parts = splits_in(found)
+    if parts is None:
+        if asked.split is not None:
+            raise DataError(f"{asked.path}: split {asked.split!r} is asked for, but there are no named splits.")
+        return rows.records(_rows(found), asked)
+    if asked.split is None and len(parts) > 1:
+        return rows.records(_of_every_split(parts), asked)
+    name = asked.split or next(iter(parts))
+    if name not in parts:
+        raise DataError(f"{asked.path}: no split {name!r}. Splits: {', '.join(parts)}.")
+    return rows.records(_rows(parts[name]), asked)
+
+
+def _rows(table: object) -> Iterator[tuple[int, Row]]:
+    if not is_a(table, "datasets", "Dataset"):
+        raise DataError(f"a {type(table).__name__} is no data set that can be read.")
+    found: Dataset = Dataset(table, "train", declared_by(table.features))  # type: ignore[attr-defined]
+    yield from tables.filled(found, table.features.arrow_schema)  # type: ignore[attr-defined]
+
+
+def _of_every_split(parts: object) -> Iterator[tuple[int, Row]]:
+    place = 0
+    for name, part in parts.items():  # type: ignore[attr-defined]
+        for _, row in _rows(part):
+            yield place, row if "split" in row else {**row, "split": name}
+            place += 1
+
+
+def write(records: Iterator[Record], path: Path, account: Account) -> int:
+    """A folder that `load_from_disk` reads, with a column for each field of the records."""
+    with arrow.gathered(records) as table, staged(path) as aside:
+        table.save_to_disk(str(aside))
+        return len(table)

@@ -1,0 +1,27 @@
+"""Parquet, with a column for each field of the records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..record import Record
+from . import arrow, rows, tables
+from .asked import Account, Asked
+from .staged import staged
+
+
+def read(asked: Asked) -> Iterator[Record]:
+    """The rows, a chunk at a time; ids of a `ClassLabel` column are its names."""
+    return rows.records(tables.rows(asked.path), asked)
+
+
+def write(records: Iterator[Record], path: Path, account: Account) -> int:
+    """See `columns.arrow_table` for the types."""
+    import pyarrow.parquet as pq
+
+    with arrow.gathered(records) as table, staged(path) as aside:
+        with pq.ParquetWriter(str(aside), table.features.arrow_schema) as writer:
+            for chunk in table.with_format("arrow").iter(arrow.CHUNK):
+                writer.write_table(chunk)
+        return len(table)

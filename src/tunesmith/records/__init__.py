@@ -11,6 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .fields import TokenAttributions
     from .record import Record
+    from .session import (
+        close,
+        configure_dataset_settings,
+        copy,
+        count,
+        delete,
+        delete_records,
+        get_workspace,
+        init,
+        iterate,
+        list_datasets,
+        list_workspaces,
+        load,
+        load_dataset_settings,
+        log,
+        set_workspace,
+    )
     from .settings import TextClassificationSettings, TokenClassificationSettings
     from .types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
 
@@ -22,6 +39,21 @@ __all__ = [
     "TokenAttributions",
     "TextClassificationSettings",
     "TokenClassificationSettings",
+    "init",
+    "close",
+    "log",
+    "load",
+    "iterate",
+    "count",
+    "delete",
+    "delete_records",
+    "copy",
+    "list_datasets",
+    "list_workspaces",
+    "get_workspace",
+    "set_workspace",
+    "configure_dataset_settings",
+    "load_dataset_settings",
 ]
 
 _HOMES = {
@@ -32,6 +64,21 @@ _HOMES = {
     "TokenAttributions": "fields",
     "TextClassificationSettings": "settings",
     "TokenClassificationSettings": "settings",
+    "init": "session",
+    "close": "session",
+    "log": "session",
+    "load": "session",
+    "iterate": "session",
+    "count": "session",
+    "delete": "session",
+    "delete_records": "session",
+    "copy": "session",
+    "list_datasets": "session",
+    "list_workspaces": "session",
+    "get_workspace": "session",
+    "set_workspace": "session",
+    "configure_dataset_settings": "session",
+    "load_dataset_settings": "session",
 }
 
 

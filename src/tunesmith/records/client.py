@@ -265,7 +265,8 @@ def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[by
     Raises:
         DataError: what is no record, or records of several tasks.
     """
-    task, parts, size = None, list[bytes](), 0
+    task: str | None = None
+    parts, size = list[bytes](), 0
     for record in records:
         if not isinstance(record, Record):
             raise DataError(f"a {type(record).__name__} is no record: log records, or a data set of them.")

@@ -270,7 +270,7 @@ def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[by
     for record in records:
         if not isinstance(record, Record):
             raise DataError(f"a {type(record).__name__} is no record: log records, or a data set of them.")
-        if task not in (None, record.task):
+        if task is not None and task != record.task:
             raise DataError(f"a data set holds records of one task: these are {task} and {record.task}.")
         task = record.task
         part = orjson.dumps(record.to_dict())
@@ -294,8 +294,9 @@ def _read(url: str, response: Any) -> Any:
     if status < 300:
         return found
     detail = found.get("detail") if isinstance(found, dict) else None
-    told = detail.get("params", {}).get("message") if isinstance(detail, dict) else None
-    if not isinstance(told, str):
+    params = detail.get("params") if isinstance(detail, dict) else None
+    reason = params.get("message") if isinstance(params, dict) else None
+    if not isinstance(reason, str):
         raise ServerError(url, status, f"{detail}. Is a tunesmith server at this address?", retryable=False)
     kind = RequestRefused if 400 <= status < 500 and status not in (401, 403) else ServerError
-    raise kind(url, status, told, retryable=status in _TO_RETRY)
+    raise kind(url, status, reason, retryable=status in _TO_RETRY)

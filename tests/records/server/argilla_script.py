@@ -78,9 +78,8 @@ rg.log(written, name="written", verbose=False, background=True).result()
 
 def plain(record, like):
     """The fields, without those that the server or the client makes up where they are not set."""
-    left = {"metrics", "search_keywords"} | {
-        each for each in ("prediction_agent", "annotation_agent") if not like[each]
-    }
+    agents = {each for each in ("prediction_agent", "annotation_agent") if not like[each]}
+    left = {"metrics", "search_keywords"} | agents
     return {name: value for name, value in record.dict().items() if name not in left}
 
 

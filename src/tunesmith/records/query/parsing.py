@@ -22,6 +22,11 @@ DEEPEST = 25  # levels of grouping
 MOST = 500  # clauses
 STARS = 4  # wildcards `*` in one value
 
+_REFUSED = {
+    "BOOST": "a boost (^) ranks, and records come in order: leave it out",
+    "APPROX": "words that are alike or near each other (~) are not supported: use a wildcard, a phrase, or AND",
+    "REGEX": "a regular expression (/…/) is not supported: use wildcards, or quote the slashes",
+}
 _lock = threading.Lock()  # luqum's parser keeps its state in one object
 
 
@@ -102,6 +107,11 @@ def parse(query: str) -> Node:
 def _read(query: str) -> tree.Item:
     try:
         with _lock:
+            tokens = lucene.lexer.clone()
+            tokens.input(query)
+            for token in tokens:
+                if token.type in _REFUSED:
+                    raise QueryError(query, token.lexpos, _REFUSED[token.type])
             return lucene.parse(query, lexer=lucene.lexer.clone())
     except ParseError as error:
         said = str(error)
@@ -163,13 +173,7 @@ class _Reader:
             return self.found(field, Range(self.bound(item.a), None, with_low=item.include), item)
         if isinstance(item, tree.To):
             return self.found(field, Range(None, self.bound(item.a), with_high=item.include), item)
-        refused = {
-            tree.Boost: "a boost (^) ranks, and records come in order: leave it out",
-            tree.Fuzzy: "a fuzzy word (~) is not supported: a wildcard may do",
-            tree.Proximity: "words near each other (~) are not supported: use a phrase, or AND",
-            tree.Regex: "a regular expression (/…/) is not supported: use wildcards, or quote the slashes",
-        }
-        raise self.error(item, refused.get(type(item), "cannot be searched for"))
+        raise self.error(item, "cannot be searched for")
 
     def found(self, field: str, value: Value | Range, item: tree.Item) -> Match:
         self.clauses += 1

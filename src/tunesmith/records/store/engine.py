@@ -31,7 +31,6 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite:
             self.where = str(self.url.database)
-            Path(self.where).parent.mkdir(parents=True, exist_ok=True)
         self._pid = os.getpid()
         self._engine = _engine(self.url)
         self._open()
@@ -55,6 +54,7 @@ class Database:
     def _open(self) -> None:
         if self.sqlite:
             with self._told():
+                Path(self.where).parent.mkdir(parents=True, exist_ok=True)
                 _write_ahead(self._engine)
         with self.writing() as connection:
             if not self.sqlite:
@@ -73,6 +73,8 @@ class Database:
             yield
         except DBAPIError as error:
             raise StoreError(self.where, f"{str(error.orig).strip() or type(error.orig).__name__}.") from error
+        except (sqlite3.Error, OSError) as error:  # before SQLAlchemy has a hand in it
+            raise StoreError(self.where, f"{error}.") from error
         except SQLAlchemyError as error:
             raise StoreError(self.where, f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
 
@@ -138,9 +140,7 @@ def _write_ahead(engine: Engine) -> None:
                 return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > until:
-                raise DBAPIError.instance("PRAGMA journal_mode", None, error, sqlite3.Error) from error
-        except sqlite3.Error as error:
-            raise DBAPIError.instance("PRAGMA journal_mode", None, error, sqlite3.Error) from error
+                raise
         finally:
             raw.close()
         if time.monotonic() > until:

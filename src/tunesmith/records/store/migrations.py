@@ -55,7 +55,7 @@ STEPS = (
         1,
         "workspaces, data sets, records, history, vectors and full text",
         sqlite=(
-            *_head(serial="INTEGER PRIMARY KEY", place="INTEGER", json="TEXT", search="", bytes="BLOB"),
+            *_head(serial="INTEGER PRIMARY KEY AUTOINCREMENT", place="INTEGER", json="TEXT", search="", bytes="BLOB"),
             _FULL_TEXT,
             "CREATE TABLE places (next BIGINT NOT NULL)",
             "INSERT INTO places (next) VALUES (1)",

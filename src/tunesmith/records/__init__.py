@@ -9,6 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .datasets import (
+        DatasetForText2Text,
+        DatasetForTextClassification,
+        DatasetForTokenClassification,
+        read_datasets,
+        read_pandas,
+    )
     from .fields import TokenAttributions
     from .record import Record
     from .session import (
@@ -37,6 +44,11 @@ __all__ = [
     "TokenClassificationRecord",
     "Text2TextRecord",
     "TokenAttributions",
+    "DatasetForTextClassification",
+    "DatasetForTokenClassification",
+    "DatasetForText2Text",
+    "read_datasets",
+    "read_pandas",
     "TextClassificationSettings",
     "TokenClassificationSettings",
     "init",
@@ -62,6 +74,11 @@ _HOMES = {
     "TokenClassificationRecord": "types",
     "Text2TextRecord": "types",
     "TokenAttributions": "fields",
+    "DatasetForTextClassification": "datasets",
+    "DatasetForTokenClassification": "datasets",
+    "DatasetForText2Text": "datasets",
+    "read_datasets": "datasets",
+    "read_pandas": "datasets",
     "TextClassificationSettings": "settings",
     "TokenClassificationSettings": "settings",
     "init": "session",

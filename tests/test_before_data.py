@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 import tunesmith
-from tunesmith.errors import ConfigError, TunesmithError
+from tunesmith.errors import ConfigError, TunesmithError, UnsupportedTask
 
 
 def unread() -> Iterator[dict[str, Any]]:
@@ -32,6 +32,17 @@ def test_a_base_that_cannot_be_had(tmp_path: Path, settings: dict[str, Any], tol
     with pytest.raises(TunesmithError) as caught:
         tunesmith.train(unread(), output_dir=tmp_path / "out", **settings)
     assert told.replace("_", "-") in str(caught.value).replace("_", "-")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["setfit", "span_marker", "spacy", "spacy-transformers", "spark-nlp", "openai", "autotrain"]
+)
+def test_a_framework_that_trains_nothing_yet_says_so_and_names_the_one_that_does(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnsupportedTask) as caught:
+        tunesmith.train(unread(), framework=name, output_dir=tmp_path / "out")
+    told = f"tunesmith prepares data for {name.replace('_', '-')}, and does not run its training."
+    assert str(caught.value).endswith(f"cannot train text-classification: {told} Frameworks that can: transformers.")
     assert not (tmp_path / "out").exists()
 
 

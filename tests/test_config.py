@@ -146,6 +146,13 @@ def test_the_task_regression_says_the_kind_of_labels_where_it_is_left_open():
     assert Settings.make(task="text-classification").label_kind is None
 
 
+def test_the_framework_peft_says_lora_where_it_is_left_open():
+    assert Settings.make(framework="peft").lora is True
+    assert Settings.make(framework="PEFT", lora={"r": 4}).lora == {"r": 4}
+    assert Settings.make(framework="peft", lora=False).lora is False
+    assert Settings.make(framework="transformers").lora is None
+
+
 def test_a_list_of_paths_is_kept_and_a_list_of_texts_described():
     made = Settings.make(train=["a.csv", Path("b.csv.gz")], validation=("c.jsonl",), test=["data/*.tsv"])
     assert (made.train, made.validation, made.test) == (["a.csv", "b.csv.gz"], ["c.jsonl"], ["data/*.tsv"])

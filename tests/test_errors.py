@@ -20,6 +20,7 @@ from tunesmith.errors import (
     NothingToTrain,
     NotInstalled,
     OutOfMemory,
+    QueryError,
     RowError,
     ServerError,
     StoreError,
@@ -96,6 +97,10 @@ EVERY = [
     (
         ServerError("http://a", 503, "overloaded", retryable=True),
         "http://a answered 503: overloaded",
+    ),
+    (
+        QueryError("status:Validated AND (", 21, "a ( without its )"),
+        "query, at 21: a ( without its )\n  status:Validated AND (\n                       ^",
     ),
     (
         ServerError("http://a", None, "refused", retryable=True),

@@ -86,9 +86,8 @@ def fit(
     framework = frameworks.get(settings.framework)
     reason = framework.why_not(task.name)
     if reason:
-        raise UnsupportedTask(
-            settings.framework, task.name, reason, [n for n in frameworks.names() if n != framework.name]
-        )
+        able = [name for name in frameworks.names() if frameworks.get(name).why_not(task.name) is None]
+        raise UnsupportedTask(settings.framework, task.name, reason, able)
     hooks = framework.open(task.name, settings, hooks)
     notes: list[str] = []
     splits = read_data(task, train, validation, test, settings, note=notes.append)

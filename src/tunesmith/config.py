@@ -11,7 +11,7 @@ from typing import Any
 
 from . import values
 from .errors import ConfigError, UnknownSetting
-from .registry import tasks
+from .registry import frameworks, tasks
 from .run_file import parse
 from .training_arguments import INSTEAD, Argument, training_arguments
 
@@ -209,8 +209,8 @@ class Settings:
     def make(cls, **given: Any) -> Settings:
         """Settings from keywords: each goes to a setting or, by its name, to the training arguments.
 
-        None for a setting that cannot be None stands for its default. What the task's name implies is set where it is
-        left open: label_kind, for 'regression'.
+        None for a setting that cannot be None stands for its default. What the name of a task or a framework implies
+        is set where it is left open: label_kind for 'regression', lora for 'peft'.
 
         Raises:
             UnknownSetting: a keyword is neither; the message names the nearest, or what replaced it.
@@ -218,7 +218,8 @@ class Settings:
         """
         checked = {name: check(name, value) for name, value in given.items()}
         own = {name: value for name, value in checked.items() if name in settings()}
-        for name, value in tasks.settings_of(own.get("task", "")).items():
+        implied = {**tasks.settings_of(own.get("task", "")), **frameworks.settings_of(own.get("framework", ""))}
+        for name, value in implied.items():
             own[name] = value if own.get(name) is None else own[name]
         return cls(**own, training={name: value for name, value in checked.items() if name not in own})
 

@@ -129,10 +129,12 @@ class NotInstalled(FrameworkError, ImportError):
 class UnsupportedTask(FrameworkError, ValueError):
     """A framework that cannot carry a task, refused before data is loaded."""
 
-    def __init__(self, framework: str, task: str, why: str, alternatives: Sequence[str] = ()) -> None:
+    def __init__(
+        self, framework: str, task: str, why: str, alternatives: Sequence[str] = (), *, verb: str = "train"
+    ) -> None:
         self.framework, self.task, self.why = framework, task, why
         offer = f" Frameworks that can: {', '.join(alternatives)}." if alternatives else ""
-        super().__init__(f"{framework} cannot train {task}: {why}.{offer}")
+        super().__init__(f"{framework} cannot {verb} {task}: {why}.{offer}")
 
 
 class MissingCredential(FrameworkError):

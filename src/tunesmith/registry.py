@@ -103,6 +103,22 @@ tasks = Registry(
 
 frameworks = Registry(
     "framework",
-    {"transformers": "tunesmith.frameworks.transformers:FRAMEWORK"},
-    {"hf": "transformers", "huggingface": "transformers"},
+    {
+        "transformers": "tunesmith.frameworks.transformers:FRAMEWORK",
+        "setfit": "tunesmith.frameworks.setfit:FRAMEWORK",
+        "span-marker": "tunesmith.frameworks.span_marker:FRAMEWORK",
+        "spacy": "tunesmith.frameworks.spacy:FRAMEWORK",
+        "spacy-transformers": "tunesmith.frameworks.spacy:WITH_TRANSFORMERS",
+        "spark-nlp": "tunesmith.frameworks.spark_nlp:FRAMEWORK",
+        "openai": "tunesmith.frameworks.openai:FRAMEWORK",
+        "autotrain": "tunesmith.frameworks.autotrain:FRAMEWORK",
+    },
+    {
+        "hf": "transformers",
+        "huggingface": "transformers",
+        "peft": "transformers",
+        "spanmarker": "span-marker",
+        "sparknlp": "spark-nlp",
+    },
+    {"peft": {"lora": True}},
 )

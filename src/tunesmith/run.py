@@ -14,7 +14,7 @@ from .data.sources import read
 from .errors import ConfigError, DataError
 from .evaluation.scoring import score
 from .folder import RunFolder
-from .tasks.base import Examples, Prediction, Reading, Task
+from .tasks.base import Example, Examples, Prediction, Reading, Task
 from .tasks.reading import with_rows
 
 
@@ -58,11 +58,12 @@ class Run:
         said = by_role(self.settings.columns, self.task.roles, self.task.optional, self.task.name)
         return {role: column for role, column in said.items() if column is not None}
 
-    def predict(self, inputs: Sequence[Any], *, batch_size: int = 32) -> list[Prediction]:
-        """One prediction an input, in order.
+    def predict(self, inputs: Sequence[Any], *, batch_size: int = 32, precision: str = "fp32") -> list[Prediction]:
+        """One prediction an input, in order; each goes through the model once, in batches of like length.
 
         inputs: texts; (text, pair) or (question, context) tuples; or mappings, by the task's column roles or with the
             columns that the run was trained on.
+        precision: "bf16" computes in 16 bits, where the hardware is fast in it: scores then differ in the third digit.
 
         Raises:
             DataError: an input that the task cannot read, with its place.
@@ -74,8 +75,14 @@ class Run:
                 told += '`run.predict(pandas.read_csv(path).to_dict("records"))`'
             raise ConfigError("inputs", inputs, f"a list of inputs; {told}")
         examples = self.task.inputs([self.as_roles(value) for value in inputs])
-        predictions: list[Prediction] = self.framework_model.predict(examples, batch_size=batch_size)
-        return predictions
+        return self.predictions(examples, batch_size=batch_size, precision=precision)
+
+    def predictions(
+        self, examples: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32"
+    ) -> list[Prediction]:
+        """`predict` of examples."""
+        found: list[Prediction] = self.framework_model.predict(examples, batch_size=batch_size, precision=precision)
+        return found
 
     def evaluate(self, data: Any, *, columns: Any = None, limit: int | None = None) -> dict[str, float]:
         """The task's scores on labelled data in any form that `train` takes.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -116,10 +118,18 @@ def test_equal_content_has_one_fingerprint_whatever_the_ids() -> None:
         ([Example(0, "a", spans=(Span("X", 0, 1),))], [Example(0, "a", spans=())]),
         ([Example(0, "a", answers=())], [Example(0, "a")]),
         ([Example(0, "\ud800")], [Example(0, "?")]),
+        ([Example(0, "a: b", fields=(("a", "b"),))], [Example(0, "a: b")]),
+        ([Example(0, "a: b", fields=(("a", "b"),))], [Example(0, "a: b", fields=(("b", "a"),))]),
     ],
 )
 def test_other_content_or_order_has_another_fingerprint(one: list[Example], other: list[Example]) -> None:
     assert fingerprint(one) != fingerprint(other)
+
+
+def test_an_example_without_fields_keeps_the_fingerprint_that_it_had_before_there_were_any() -> None:
+    line = json.dumps(["a", None, "b", None, None, [["X", 0, 1]], None, None], separators=(",", ":")) + "\n"
+    example = Example(0, "a", label="b", spans=(Span("X", 0, 1),))
+    assert fingerprint([example]) == hashlib.sha256(line.encode()).hexdigest()
 
 
 def test_examples_beyond_memory_are_read_again_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,12 @@ def logits(model: Any, tokenizer: Any) -> torch.Tensor:
     return found.start_logits if "start_logits" in found else found.logits
 
 
+def test_the_framework_peft_trains_an_adapter(tmp_path: Path) -> None:
+    base, out = tiny.bert(tmp_path / "base"), tmp_path / "out"
+    tunesmith.train(DATA["text-classification"], base=base, framework="peft", output_dir=str(out), **QUICK)
+    assert {path.name for path in out.glob("*.safetensors")} == {"adapter_model.safetensors"}
+
+
 @pytest.mark.parametrize("task", list(DATA))
 def test_an_adapter_of_every_task_reloads_and_merges_to_equal_logits(task: str, tmp_path: Path) -> None:
     base = BUILD.get(task, tiny.bert)(tmp_path / "base")

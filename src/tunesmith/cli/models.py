@@ -5,49 +5,57 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import ArtifactError, DataError
+from ..errors import ArtifactError, DataError, RowError
 from . import flags, quiet, tables
 
-_CHUNK = 1_000  # rows predicted before they are written
 _MARKS = {".csv": ",", ".tsv": "\t"}  # output that is a table
 _OUTPUT_HELP = "write to this file, whole or not at all, in place of printing; .csv and .tsv are tables with the inputs"
 _DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx", ".xls", ".conll", ".gz")
 
 
 def predict(argv: Sequence[str]) -> int:
-    """Print one JSON line a row or text, or write a table: its id and the prediction; the exit code."""
+    """Print one JSON line a row or text, or write a table: its id and the prediction; the exit code.
+
+    Of files no more than a window of rows is held, and its lines are out before the next is read.
+    """
     parser = flags.Parser("predict", "Predictions of a trained model, one JSON line a row, in order.")
     parser.add_argument("run", metavar="RUN", help="folder of a run")
     parser.add_argument("inputs", nargs="+", metavar="TEXT|FILE", help="files of rows, or texts; a JSON object by role")
     parser.add_argument("--columns", metavar="A,B", help="columns of FILE, as for train")
     parser.add_argument("--limit", metavar="N", help="only the first rows of FILE")
     parser.add_argument("--batch-size", metavar="N", default="32", help="rows in a batch [32]")
+    parser.add_argument("--precision", metavar="fp32|bf16", default="fp32", help="arithmetic, bf16 on request [fp32]")
     parser.add_argument("--output", metavar="F", help=_OUTPUT_HELP)
     given = parser.read(argv)
     limit, batch_size = _count("--limit", given.limit), _count("--batch-size", given.batch_size)
     columns = flags.read_columns(given.columns) if given.columns else None
+    if given.precision not in ("fp32", "bf16"):
+        raise flags.usage_error(f"--precision is {given.precision!r}: expected fp32 or bf16.")
     are_files = _are_files(given.inputs)
     quiet.hush()
     from .. import api
 
     run = api.load(given.run)
     if are_files:
-        examples = _of_files(run, given.inputs, columns, limit)
+        parts = _of_files(run, given.inputs, columns, limit)
     else:
-        examples = run.task.inputs([run.as_roles(_text(text)) for text in given.inputs])
-    found = _predictions(run, examples, batch_size or 32)
+        parts = iter([run.task.inputs([run.as_roles(_text(text)) for text in given.inputs])])
+    found = _predictions(run, parts, batch_size or 32, given.precision)
     mark = _MARKS.get(Path(given.output or "").suffix.lower())
     with _sink(given.output) as file:
         if mark:
-            tables.separated(file, ((_inputs(run.task, example), told) for example, told in found), mark)
+            rows = chain.from_iterable(found)
+            tables.separated(file, ((_inputs(run.task, example), told) for example, told in rows), mark)
         else:
-            for _, told in found:
-                file.write(json.dumps(told, ensure_ascii=False) + "\n")
+            for part in found:
+                file.writelines(json.dumps(told, ensure_ascii=False) + "\n" for _, told in part)
+                file.flush()
     return 0
 
 
@@ -117,22 +125,32 @@ def _text(text: str) -> Any:
     return text
 
 
-def _of_files(run: Any, paths: Sequence[str], columns: Any, limit: int | None) -> Sequence[Any]:
-    """The examples of the files' rows, read one after the other as one data set."""
-    from ..data.sources import read
+def _of_files(run: Any, paths: Sequence[str], columns: Any, limit: int | None) -> Iterator[Sequence[Any]]:
+    """The examples of the files' rows, read one after the other as one data set, a window of rows at a time.
 
-    dataset = read([Path(path) for path in paths], name=", ".join(paths), limit=limit, names=run.task.roles)
-    examples: Sequence[Any] = run.examples(dataset, columns=columns, gold=False) if len(dataset) else []
-    return examples
+    Raises:
+        RowError: a row that cannot be read; the examples before it have been given.
+    """
+    from ..data.windows import windows
+
+    found = windows([Path(path) for path in paths], name=", ".join(paths), limit=limit, names=run.task.roles)
+    for window in found:
+        try:
+            yield run.examples(window, columns=columns, gold=False)
+        except RowError as error:
+            before = window.head((window.ids or range(0)).index(error.row))
+            if len(before):
+                yield run.examples(before, columns=columns, gold=False)
+            raise
 
 
-def _predictions(run: Any, examples: Sequence[Any], batch_size: int) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Each example with what is predicted of it, a chunk at a time."""
-    for start in range(0, len(examples), _CHUNK):
-        chunk = examples[start : start + _CHUNK]
-        predictions = run.framework_model.predict(chunk, batch_size=batch_size)
-        for example, prediction in zip(chunk, predictions, strict=True):
-            yield example, {**prediction.to_dict(), "id": example.id}
+def _predictions(
+    run: Any, parts: Iterable[Sequence[Any]], batch_size: int, precision: str
+) -> Iterator[list[tuple[Any, dict[str, Any]]]]:
+    """Each example with what is predicted of it, in the same parts."""
+    for part in parts:
+        predictions = run.predictions(part, batch_size=batch_size, precision=precision)
+        yield [(each, {**told.to_dict(), "id": each.id}) for each, told in zip(part, predictions, strict=True)]
 
 
 def _inputs(task: Any, example: Any) -> dict[str, Any]:

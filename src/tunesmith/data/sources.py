@@ -116,7 +116,7 @@ def _known(source: Any, asked: _Asked) -> Dataset:
 
 def _files(source: Any, asked: _Asked) -> Dataset:
     opened = [open_file(path, asked.names) for path in source]
-    declared = _one_declaration(opened, source)
+    declared = one_declaration(opened, source)
     name = str(source[0]) if len(source) == 1 else asked.name
     table = gather(_tables_of(opened), source=name, limit=asked.limit, cache=asked.cache)
     return Dataset(table, asked.name, declared, all(part.untyped for part in opened))
@@ -127,7 +127,8 @@ def _tables_of(opened: Iterable[Opened]) -> Iterator[pa.Table]:
         yield from part.tables
 
 
-def _one_declaration(opened: Sequence[Opened], paths: Sequence[Any]) -> Mapping[str, tuple[str, ...]]:
+def one_declaration(opened: Sequence[Opened], paths: Sequence[Any]) -> Mapping[str, tuple[str, ...]]:
+    """The class names that files declare; `DataError` where they differ."""
     for part, path in zip(opened, paths, strict=True):
         if part.declared != opened[0].declared:
             raise DataError(f"{path} and {paths[0]} declare different class names: read them one by one.")

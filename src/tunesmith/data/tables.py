@@ -32,7 +32,7 @@ def gather(tables: Iterable[pa.Table], *, source: str, limit: int | None = None,
 
     held: list[pa.Table] = []
     schema, size = pa.schema([]), 0
-    left = _limited(map(settled, tables), limit)
+    left = limited(map(settled, tables), limit)
     for table in left:
         schema = _unified(schema, table, sum(map(len, held)), source)
         held.append(table)
@@ -64,7 +64,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _limited(tables: Iterable[pa.Table], limit: int | None) -> Iterator[pa.Table]:
+def limited(tables: Iterable[pa.Table], limit: int | None) -> Iterator[pa.Table]:
+    """The first `limit` rows."""
     left = limit
     for table in tables:
         if left is not None and left <= len(table):

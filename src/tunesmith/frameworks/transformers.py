@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -11,11 +11,15 @@ from typing import Any
 from ..config import Hooks, Settings
 from ..errors import ArtifactError
 from ..folder import RunFolder, staging
-from ..tasks.base import Example, Examples, Prediction, Task
+from ..tasks.base import Example, Examples, Prediction, RowId, Task
+from ..tasks.word_tags import Misfit
+from ..training import precision as arithmetic
 from ..training.bases import open_base
 from ..training.quantization import unheard
 from ..training.recipe import Encoding, Recipe
 from ..training_arguments import training_arguments
+from . import base as preparing
+from . import tables
 
 with unheard():  # these import peft
     from ..training import adapters, fitting, predictor, quantization, saved, session, weights
@@ -52,14 +56,19 @@ class TransformersModel:
     def tokenizer(self) -> Any:
         return self.encoding.tokenizer
 
-    def predict(self, inputs: Sequence[Example], *, batch_size: int = 32) -> list[Prediction]:
-        """One prediction an input, in order; language tasks write on, or fill the mask."""
+    def predict(self, inputs: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32") -> list[Prediction]:
+        """One prediction an input, in order; language tasks write on, or fill the mask.
+
+        Raises:
+            ConfigError: a precision other than 'fp32' and 'bf16'.
+        """
         recipe = recipe_of(self.task)
-        if not inputs:
-            return []
-        if recipe.respond is not None:
-            return recipe.respond(self.module, inputs, self.encoding, batch_size)
-        return self._run(inputs, gold=False, batch_size=batch_size)
+        with arithmetic.predicting(self.module, precision):
+            if not inputs:
+                return []
+            if recipe.respond is not None:
+                return recipe.respond(self.module, inputs, self.encoding, batch_size)
+            return self._run(inputs, gold=False, batch_size=batch_size)
 
     def predictions(self, examples: Sequence[Example], *, batch_size: int = 32) -> list[Prediction]:
         """What the task's `score` reads: `predict` of the examples; for language tasks the loss of each text."""
@@ -102,6 +111,21 @@ class TransformersFramework:
     def why_not(self, task: str) -> str | None:
         """None: the task can be trained. Else the reason."""
         return None if task in RECIPES else f"no model head of transformers is set up for {task}"
+
+    def why_not_prepare(self, task: str) -> str | None:
+        """None: the task's data can be prepared. Else the reason."""
+        return preparing.why_not_prepare(self.name, task, (preparing.TEXT, preparing.TOKENS, preparing.TARGET))
+
+    def misfits(self, task: str, examples: Iterable[Example], *, lang: Any = None) -> dict[RowId, Misfit]:
+        """The rows whose spans give no tag for each token, by id."""
+        return preparing.tag_misfits(task, examples)
+
+    def prepare(
+        self, task: str, splits: Mapping[str, Examples], *, labels: Sequence[str], lang: Any = None, **options: Any
+    ) -> Any:
+        """A `Dataset` or `DatasetDict`: see `tables.datasets_of`."""
+        preparing.check_options(self.name, options)
+        return tables.datasets_of(task, splits, labels)
 
     def defaults(self, task: str) -> dict[str, Any]:
         """Every training argument with its default."""

@@ -123,6 +123,26 @@ class RecordDataset(MutableSequence[R], Generic[R]):
 
         return polars_frame(self._records, self.record_type)
 
+    def prepare_for_training(
+        self,
+        framework: str = "transformers",
+        settings: Any = None,
+        lang: Any = None,
+        train_size: float | None = None,
+        test_size: float | None = None,
+        seed: int | None = None,
+        *,
+        stratify: bool = False,
+        include_discarded: bool = False,
+        **options: Any,
+    ) -> Any:
+        """The annotated records as a framework trains on them: see `preparing.prepare`, and docs/preparing.md."""
+        from .preparing import prepare
+
+        split = {"train_size": train_size, "test_size": test_size, "seed": seed, "stratify": stratify}
+        options = {**options, **split, "include_discarded": include_discarded}
+        return prepare(self._records, self.task, framework, settings, lang, **options)
+
 
 class DatasetForTextClassification(RecordDataset[TextClassificationRecord]):
     """`TextClassificationRecord`s."""

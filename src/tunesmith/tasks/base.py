@@ -30,6 +30,7 @@ class Example:
     tokens, tags: words and one BIO tag each; or spans, in characters of `text`.
     answers: (text, start in `pair`) of each accepted answer; empty when the context has none.
     target: the text to write.
+    fields: (name, value) of each input of a record that has several; `text` is all of them.
     """
 
     id: RowId
@@ -41,6 +42,7 @@ class Example:
     spans: tuple[Span, ...] | None = None
     answers: tuple[tuple[str, int], ...] | None = None
     target: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

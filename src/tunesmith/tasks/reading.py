@@ -179,7 +179,9 @@ def fingerprint(examples: Iterable[Example]) -> str:
 def _line(e: Example) -> bytes:
     """An example's content as one line: json escapes line ends, so that no row reads as two."""
     spans = None if e.spans is None else [(s.label, s.start, s.end) for s in e.spans]
-    content = (e.text, e.pair, e.label, e.tokens, e.tags, spans, e.answers, e.target)
+    content: tuple[Any, ...] = (e.text, e.pair, e.label, e.tokens, e.tags, spans, e.answers, e.target)
+    if e.fields:  # examples without any keep the fingerprint that they had before there were fields
+        content = (*content, e.fields)
     return json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n"
 
 

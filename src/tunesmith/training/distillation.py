@@ -54,13 +54,17 @@ class DistilledLoss:
             wanted = torch.sigmoid(teacher / warmth)
             return warmth**2 * functional.binary_cross_entropy_with_logits(student / warmth, wanted, reduction="sum")
         if labels.dim() > 1:  # one class a token: only the tokens that carry a label
-            if self.shift:
-                student, teacher, labels = student[:, :-1], teacher[:, :-1], labels[:, 1:]
-            real = labels.ne(IGNORED)
+            real = judged(labels, shift=self.shift)
             student, teacher = student[real], teacher[real]
         log_student = functional.log_softmax(student / warmth, dim=-1)
         log_teacher = functional.log_softmax(teacher / warmth, dim=-1)
         return warmth**2 * functional.kl_div(log_student, log_teacher, reduction="sum", log_target=True)
+
+
+def judged(labels: torch.Tensor, *, shift: bool) -> torch.Tensor:
+    """Where logits are compared, (batch, tokens): at tokens with a label, or at the one before (shift)."""
+    real = labels.ne(IGNORED)
+    return torch.cat([real[:, 1:], torch.zeros_like(real[:, :1])], dim=1) if shift else real
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What makes a step fast on a CPU, put around a `Trainer`: batches of like length, lean tables, cheap dropout."""
+"""What makes a step fast, put around a `Trainer`: batches of like length, lean tables, cheap dropout, known logits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers.trainer_utils import seed_worker
 
-from . import dropout
+from . import dropout, taught
 from .optimizer import CpuAdamW, fades
 from .sampling import ByLength, lengths
 from .tables import lean, tables
@@ -94,6 +94,7 @@ def fast(trainer: Any) -> Iterator[None]:
             stack.enter_context(dropout.fast(trainer.model))
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
             stack.enter_context(_own_forward(trainer.model))
+        stack.enter_context(taught.once(trainer))
         yield
 
 

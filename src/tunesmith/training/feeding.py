@@ -15,6 +15,7 @@ from ..tasks.base import RowId
 from .recipe import Batch, Encoding, Feature, Loss, Recipe
 
 ROWS = "example"  # the features' column, and the key of a training batch: the places of its examples
+PLACE = "feature"  # another of both: the place of a feature itself, where the loss needs to know it
 _NONE = -1
 
 _log = logging.getLogger("tunesmith")
@@ -30,10 +31,19 @@ def accepted(model: Any, targets: Sequence[str]) -> frozenset[str] | None:
 
 @dataclass(frozen=True)
 class Collator:
-    """Batches without the keys that the model does not take; `collate` reads whole features."""
+    """Batches without the keys that the model does not take; `collate` reads whole features.
+
+    own: `collate` is the recipe's.
+    """
 
     collate: Callable[[list[Feature]], Batch]
     keys: frozenset[str] | None
+    own: bool = False
+
+    @property
+    def fixed(self) -> bool:
+        """Whether a feature is known to be collated alike in each epoch."""
+        return self.own and not hasattr(self.collate, "set_epoch")
 
     def __call__(self, features: list[Feature]) -> Any:
         batch = self.collate(features)
@@ -52,6 +62,8 @@ class WithRows:
             places = [each[ROWS] if isinstance(each[ROWS], Sequence) else [int(each[ROWS])] for each in features]
             width = max(map(len, places))
             batch[ROWS] = torch.tensor([[*each, *[_NONE] * (width - len(each))] for each in places])
+            if PLACE in features[0]:
+                batch[PLACE] = torch.tensor([feature[PLACE] for feature in features])
         return batch
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from ..errors import ConfigError
 
 NAMES = ("auto", "fp32", "bf16")
+PREDICTION = ("fp32", "bf16")
 SMALL = 5_000_000  # parameters below which casting costs what bf16 saves
 
 
@@ -52,3 +54,17 @@ def _gains(model: Any) -> bool:
         return False
     parameters = list(model.parameters())
     return sum(each.numel() for each in parameters) >= SMALL and all(each.dtype == torch.float32 for each in parameters)
+
+
+@contextmanager
+def predicting(model: Any, wanted: str) -> Iterator[None]:
+    """Predictions are computed in this arithmetic meanwhile: 'fp32' is that of the weights as they are.
+
+    Raises:
+        ConfigError: neither of `PREDICTION`.
+    """
+    if wanted not in PREDICTION:
+        raise ConfigError("precision", wanted, f"one of {', '.join(PREDICTION)}, to predict in")
+    device = next(model.parameters()).device.type
+    with torch.autocast(device, torch.bfloat16, enabled=wanted == "bf16"):
+        yield

@@ -19,10 +19,10 @@ from transformers.trainer_utils import EvalLoopOutput
 from ..errors import Diverged
 from ..folder import RunFolder
 from ..tasks.base import Examples, RowId, Task
-from . import checkpoints, engine, predictor, rates, saving
+from . import checkpoints, engine, predictor, rates, saving, taught
 from .callbacks import Epochs, Pushes
 from .distillation import KEY, Teacher
-from .feeding import ROWS, Collator, Losses, WithRows, accepted, has_logits, losses, rows_of
+from .feeding import PLACE, ROWS, Collator, Losses, WithRows, accepted, has_logits, losses, rows_of
 from .recipe import Batch, Encoding, Loss, Recipe
 
 
@@ -33,14 +33,15 @@ class Trainer(Seq2SeqTrainer):
     row_ids: the row id of each example that the training features' column `example` points to.
     folder: without a path, nothing outlives the run, so nothing is saved of a run that diverges.
     data_collator: reads whole features, as a recipe's does; the recipe's own where None.
-    layer_decay: share of the rate of the layer above, see `rates`.
-    by_length: batches of like length, whatever `train_sampling_strategy` says of evaluation.
+    by_length: batches of like length, whatever `train_sampling_strategy` says. layer_decay: see `rates`.
     """
 
     label_smoother: Any
     data_collator: Any
     control: Any
     optimizer: Any
+    places: Any
+    taught: Any
 
     def __init__(
         self,
@@ -62,15 +63,15 @@ class Trainer(Seq2SeqTrainer):
         self.recipe, self.encoding, self.task = recipe, encoding, task
         self.eval_examples, self.folder, self.row_ids, self.teacher = eval_examples, folder, row_ids, teacher
         self.by_length, self.layer_decay, self.sampler = by_length, layer_decay, None
-        self._rows: torch.Tensor | None = None
+        self._rows = self.places = self.taught = None
         self.saved_steps: set[int] = set()  # steps whose checkpoint is of this run
-        self._losses: Losses | None = None  # None: the loss is the model's own
+        self.losses: Losses | None = None  # None: the loss is the model's own
         if recipe is not None and encoding is not None:
             if saving.saves_itself(model) or getattr(model, "loss_by_recipe", False):
                 user, smoothing = upstream.get("compute_loss_func"), args.label_smoothing_factor
-                self._losses = losses(recipe, encoding, user=user, teacher=teacher, smoothing=smoothing)
-            keys = accepted(model, self._losses.train.targets if self._losses is not None else ())
-            data_collator = Collator(data_collator or recipe.collate(encoding), keys)
+                self.losses = losses(recipe, encoding, user=user, teacher=teacher, smoothing=smoothing)
+            keys = accepted(model, self.losses.train.targets if self.losses is not None else ())
+            data_collator = Collator(data_collator or recipe.collate(encoding), keys, own=data_collator is None)
             args = copy(args)  # the caller's stay the caller's
             args.remove_unused_columns = False  # the collator does it: `example` and what `decode` reads must stay
         super().__init__(model=model, args=args, data_collator=data_collator, **upstream)
@@ -81,23 +82,22 @@ class Trainer(Seq2SeqTrainer):
             self.add_callback(Pushes(self.hub_model_id))
 
     def _set_loss_scaling(self) -> None:
-        """Who divides the loss by what. Upstream takes any forward with **kwargs for one that divides by
-        num_items_in_batch; most do not, and their losses come out gradient_accumulation_steps times too large
-        (transformers#47688).
+        """Who divides the loss by what. Upstream takes any forward with **kwargs for one that divides by the number
+        of items; most do not, and losses come out gradient_accumulation_steps times too large (transformers#47688).
         """
         if max(self.get_cp_size(), self.get_sp_size()) > 1:  # sequences cut over devices: labels are there too
-            self._losses = None
+            self.losses = None
             return
         self.model_accepts_loss_kwargs = False
-        if self._losses is not None:
+        if self.losses is not None:
             self.label_smoother, self.loss_is_scaled_for_ga = None, True
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The micro-batches of one optimizer step, and the loss items in all of them, over all processes."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        if self._losses is None or not batches:
+        if self.losses is None or not batches:
             return batches, items
-        loss = self._losses.train
+        loss = self.losses.train
         counts: Any = sum(loss.count(batch).to(device) for batch in batches)
         if self.args.average_tokens_across_devices and self.args.world_size > 1:
             counts = self.accelerator.reduce(counts, "sum") / self.get_tp_size()
@@ -111,8 +111,8 @@ class Trainer(Seq2SeqTrainer):
         Raises:
             Diverged: in training, where the loss is not finite.
         """
-        if self._losses is not None:
-            loss, outputs = self._recipe_loss(self._losses, model, inputs, num_items_in_batch)
+        if self.losses is not None:
+            loss, outputs = self._recipe_loss(self.losses, model, inputs, num_items_in_batch)
         else:
             loss, outputs = super().compute_loss(model, dict(inputs), True, num_items_in_batch)
         if model.training:
@@ -125,11 +125,11 @@ class Trainer(Seq2SeqTrainer):
         rest = {key: value for key, value in inputs.items() if key not in targets}
         outputs = model(**rest)
         if not has_logits(outputs) and self.compute_loss_func is None:
-            self._losses, self.loss_is_scaled_for_ga = None, False
+            self.losses, self.loss_is_scaled_for_ga = None, False
             own: tuple[torch.Tensor, Any] = super().compute_loss(model, dict(inputs), True, None)
             return own
         if self.teacher is not None and model.training:
-            targets[KEY] = self.teacher.logits(rest, self.args.device)
+            targets[KEY] = taught.logits(self, inputs, rest)
         value = loss(outputs, targets, items)
         return (value if items is None else value * self._processes()), outputs
 
@@ -183,7 +183,7 @@ class Trainer(Seq2SeqTrainer):
         return rows.clip(0) if rows is not None and grad_norm is None else super()._get_grad_norm(model, grad_norm)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        self._rows = inputs.pop(ROWS, None)
+        self._rows, self.places = inputs.pop(ROWS, None), inputs.pop(PLACE, None)
         step: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         return step
 
@@ -217,7 +217,7 @@ class Trainer(Seq2SeqTrainer):
         """
         features: Any = getattr(dataloader, "dataset", None)
         recipe, encoding = self.recipe, self.encoding
-        theirs = self._losses is None or self.compute_metrics is not None
+        theirs = self.losses is None or self.compute_metrics is not None
         if theirs or recipe is None or encoding is None or not hasattr(features, "__len__"):
             return super().evaluation_loop(
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix=metric_key_prefix
@@ -254,16 +254,16 @@ class Trainer(Seq2SeqTrainer):
 
     def _judge(self, features: Any, collate: Any) -> Loss | None:
         """The loss that features are judged by; None where they carry no gold."""
-        if self._losses is None or len(features) == 0:
+        if self.losses is None or len(features) == 0:
             return None
-        loss = self._losses.evaluation
+        loss = self.losses.evaluation
         return loss if set(loss.targets) <= set(collate([features[0]])) else None
 
     def prediction_step(
         self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: list[str] | None = None, **more: Any
     ) -> Any:
         """As upstream, which gives `generate` every key of the batch: targets that are no input are taken off."""
-        if self.args.predict_with_generate and not prediction_loss_only and self._losses is not None:
+        if self.args.predict_with_generate and not prediction_loss_only and self.losses is not None:
             keys = accepted(self.model, ())
             inputs = {key: value for key, value in inputs.items() if keys is None or key in keys}
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys, **more)

@@ -1,0 +1,40 @@
+"""SetFit: its training data, a Hugging Face data set of labelled texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..tasks.base import Example, Examples, RowId
+from ..tasks.word_tags import Misfit
+from . import base, tables
+
+
+@dataclass(frozen=True)
+class SetFitFramework:
+    """Data only, so far."""
+
+    name: str = "setfit"
+
+    def why_not(self, task: str) -> str | None:
+        """The reason: nothing is trained."""
+        return base.trains_nothing(self.name)
+
+    def why_not_prepare(self, task: str) -> str | None:
+        """None: the task's data can be prepared. Else the reason."""
+        return base.why_not_prepare(self.name, task, (base.TEXT,))
+
+    def misfits(self, task: str, examples: Iterable[Example], *, lang: Any = None) -> dict[RowId, Misfit]:
+        """None are: texts have no spans."""
+        return {}
+
+    def prepare(
+        self, task: str, splits: Mapping[str, Examples], *, labels: Sequence[str], lang: Any = None, **options: Any
+    ) -> Any:
+        """A `Dataset` or `DatasetDict`: see `tables.datasets_of`."""
+        base.check_options(self.name, options)
+        return tables.datasets_of(task, splits, labels)
+
+
+FRAMEWORK = SetFitFramework()

@@ -1,0 +1,56 @@
+"""`Run.predict`: any number of inputs in one pass, in batches of like length, in the arithmetic asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tiny
+from tunesmith import api
+from tunesmith.errors import ConfigError
+from tunesmith.run import Run
+
+TEXTS = [("a man " * (place * 7 % 23 + 1)).strip() for place in range(2_500)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return api.load(tiny.bert(tmp_path_factory.mktemp("run"), model="BertForSequenceClassification", num_labels=2))
+
+
+def test_any_number_of_inputs_goes_through_the_model_once_with_little_padding(run: Run) -> None:
+    seen: list[torch.Tensor] = []
+
+    def watch(module: Any, args: Any, kwargs: Any) -> None:
+        seen.append(kwargs["attention_mask"])
+
+    handle = run.model.register_forward_pre_hook(watch, with_kwargs=True)
+    try:
+        found = run.predict(TEXTS)
+    finally:
+        handle.remove()
+    assert [each.id for each in found] == list(range(len(TEXTS)))
+    assert sum(map(len, seen)) == len(TEXTS)
+    real, padded = sum(int(mask.sum()) for mask in seen), sum(mask.numel() for mask in seen)
+    assert 1 - real / padded < 0.03
+
+
+def test_predictions_are_fp32_unless_bf16_is_asked_for(run: Run) -> None:
+    exact = [each.score for each in run.predict(TEXTS[:5])]
+    assert exact == [each.score for each in run.predict(TEXTS[:5], precision="fp32")]
+    near = [each.score for each in run.predict(TEXTS[:5], precision="bf16")]
+    assert near != exact
+    assert near == pytest.approx(exact, abs=0.02)
+
+
+def test_another_precision_is_refused(run: Run) -> None:
+    with pytest.raises(ConfigError, match="'precision' is 'fp16': expected one of fp32, bf16, to predict in"):
+        run.predict(["a man"], precision="fp16")
+
+
+def test_a_language_model_writes_on_in_bf16_too(tmp_path: Path) -> None:
+    causal = api.load(tiny.gpt2(tmp_path))
+    assert isinstance(causal.predict(["the phone"], precision="bf16")[0].text, str)

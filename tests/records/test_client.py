@@ -15,7 +15,7 @@ import pytest
 
 from serving import Served, run
 from tunesmith.errors import ConfigError, DataError, RequestRefused, ServerError
-from tunesmith.records import client
+from tunesmith.records import calling, client
 from tunesmith.records.client import Remote
 from tunesmith.records.settings import TextClassificationSettings
 from tunesmith.records.store.store import Store
@@ -35,7 +35,7 @@ def remote(served: Served) -> Remote:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_PAUSE", 0.001)
+    monkeypatch.setattr(calling, "_PAUSE", 0.001)
 
 
 def texts(count: int, **more: Any) -> list[TextClassificationRecord]:
@@ -159,7 +159,7 @@ def test_a_refusal_is_a_data_error_and_a_server_error_with_the_reason(remote: Re
         assert isinstance(caught.value, ServerError)
         assert (caught.value.status, caught.value.retryable) == (status, False)
         assert told in str(caught.value)
-        assert caught.value.url.startswith(remote.url)
+        assert caught.value.url.startswith(remote.where)
     assert remote.datasets()[0].name == "mine"
 
 

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test check format bench docs clean
+.PHONY: demo test check format bench docs argilla-client clean
 .DEFAULT_GOAL := demo
 
 # torch comes first, alone: the one package of which a machine may have its own build.
@@ -54,6 +54,19 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/errors_page.py
 	$(BIN)/python -m bench.table
+
+# The package argilla 1.29.1 against our server. It needs an httpx and a numpy of 2023: an environment of its own, with a
+# Python from 3.11 to 3.12 (ARGILLA_PYTHON).
+ARGILLA_PYTHON ?= $(PYTHON)
+ARGILLA := .venv-argilla
+
+$(ARGILLA)/.done: Makefile
+	$(ARGILLA_PYTHON) -m venv $(ARGILLA)
+	$(ARGILLA)/bin/python -m pip --disable-pip-version-check install argilla==1.29.1 $(PIP_ARGS)
+	@touch $@
+
+argilla-client: $(VENV)/.dev $(ARGILLA)/.done
+	TUNESMITH_ARGILLA_PYTHON=$(CURDIR)/$(ARGILLA)/bin/python $(BIN)/python -m pytest tests/records/server/test_real_client.py
 
 clean:
 	rm -rf demo-run build dist .pytest_cache .mypy_cache .ruff_cache

@@ -26,6 +26,9 @@ EXAMPLES: dict[str, TunesmithError] = {
     "ArtifactError": errors.ArtifactError("out", "config.json is missing"),
     "StoreError": errors.StoreError("records.db", "is locked by another process"),
     "ServerError": errors.ServerError("http://localhost:8000", 503, "overloaded", retryable=True),
+    "RequestRefused": errors.RequestRefused(
+        "http://localhost:6900/tunesmith/datasets/reviews/page", 404, "unknown workspace: 'teem'.", retryable=False
+    ),
 }
 
 HEAD = """# Errors

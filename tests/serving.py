@@ -23,7 +23,7 @@ from tunesmith.records.store.engine import Database
 @dataclass(frozen=True)
 class Served:
     url: str
-    file: Path
+    file: Path | str  # of SQLite, or the address of a database
 
     def key(self, name: str, role: str = "owner", *workspaces: str) -> str:
         database = Database(self.file)
@@ -38,7 +38,7 @@ class Served:
 
 
 @contextmanager
-def run(file: Path, limits: Limits | None = None) -> Iterator[Served]:
+def run(file: Path | str, limits: Limits | None = None) -> Iterator[Served]:
     with bound("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(create(str(file), limits), log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -21,6 +21,7 @@ from tunesmith.errors import (
     NotInstalled,
     OutOfMemory,
     QueryError,
+    RequestRefused,
     RowError,
     ServerError,
     StoreError,
@@ -106,6 +107,10 @@ EVERY = [
         ServerError("http://a", None, "refused", retryable=True),
         "http://a answered nothing: refused",
     ),
+    (
+        RequestRefused("http://a", 404, "unknown workspace: 'b'.", retryable=False),
+        "http://a answered 404: unknown workspace: 'b'.",
+    ),
 ]
 
 
@@ -135,6 +140,8 @@ def test_every_class_that_is_raised_has_its_message_read_here() -> None:
         (UnknownField, TypeError),
         (UnknownField, ValueError),
         (WrongRecordType, ValueError),
+        (RequestRefused, DataError),
+        (RequestRefused, ValueError),
         (NotInstalled, ImportError),
         (ConfigError, ValueError),
         (Diverged, TrainingFailed),

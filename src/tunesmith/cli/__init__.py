@@ -30,6 +30,9 @@ COMMANDS = {
 """Name -> what runs it, and what it is for. Commands of a group have two words: the group and the command."""
 
 
+_MORE = "; `tunesmith --version` prints the version.\nTUNESMITH_DEBUG=1 shows the traceback of an error."
+
+
 def usage(group: str = "") -> str:
     """What `tunesmith --help` prints, and `tunesmith GROUP --help`."""
     of = {name: told for name, (_, told) in COMMANDS.items() if not group or name.startswith(f"{group} ")}
@@ -43,8 +46,7 @@ def usage(group: str = "") -> str:
             "commands:",
             *(f"  {name:{width}}  {told}" for name, told in of.items()),
             "",
-            f"`tunesmith {head}COMMAND --help` explains a command; `tunesmith --version` prints the version.",
-            "TUNESMITH_DEBUG=1 shows the traceback of an error.",
+            f"`tunesmith {head}COMMAND --help` explains a command" + ("." if group else _MORE),
         ]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -43,7 +44,8 @@ def server(argv: Sequence[str]) -> int:
         if nobody:
             _say("there are no users yet: `tunesmith users create NAME --role owner` makes one and prints its key.")
 
-    serve(given.host, int(given.port), given.database, ready=ready)
+    with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
+        serve(given.host, int(given.port), given.database, ready=ready)
     return 0
 
 

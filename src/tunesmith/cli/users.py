@@ -23,7 +23,8 @@ def create(argv: Sequence[str]) -> int:
     from ..records.store.users import create as make
 
     if given.role not in ROLES:
-        raise flags.usage_error(f"--role is {given.role!r}: expected {', '.join(ROLES[:-1])} or {ROLES[-1]}.")
+        said = "missing" if given.role is None else repr(given.role)
+        raise flags.usage_error(f"--role is {said}: expected {', '.join(ROLES[:-1])} or {ROLES[-1]}.")
     database = Database(given.database)
     with database.writing() as connection:
         user, key = make(connection, given.name, given.role, given.workspace)
@@ -58,7 +59,9 @@ def listed(argv: Sequence[str]) -> int:
     if given.json:
         print(json.dumps(rows, indent=2))
     elif rows:
-        print(tables.blocks(rows))
+        print(
+            tables.blocks([{("in" if key == "workspaces" else key): told for key, told in row.items()} for row in rows])
+        )
     else:
         print("no users yet: `tunesmith users create NAME --role owner` makes one.")
     return 0

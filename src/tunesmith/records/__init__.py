@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from .fields import TokenAttributions
     from .hub import load_from_hub
     from .record import Record
+    from .session import (
+        close,
+        configure_dataset_settings,
+        copy,
+        count,
+        delete,
+        delete_records,
+        get_workspace,
+        init,
+        iterate,
+        list_datasets,
+        list_workspaces,
+        load,
+        load_dataset_settings,
+        log,
+        set_workspace,
+    )
     from .settings import TextClassificationSettings, TokenClassificationSettings
     from .types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
 
@@ -36,6 +53,21 @@ __all__ = [
     "load_from_hub",
     "TextClassificationSettings",
     "TokenClassificationSettings",
+    "init",
+    "close",
+    "log",
+    "load",
+    "iterate",
+    "count",
+    "delete",
+    "delete_records",
+    "copy",
+    "list_datasets",
+    "list_workspaces",
+    "get_workspace",
+    "set_workspace",
+    "configure_dataset_settings",
+    "load_dataset_settings",
 ]
 
 _HOMES = {
@@ -52,6 +84,21 @@ _HOMES = {
     "load_from_hub": "hub",
     "TextClassificationSettings": "settings",
     "TokenClassificationSettings": "settings",
+    "init": "session",
+    "close": "session",
+    "log": "session",
+    "load": "session",
+    "iterate": "session",
+    "count": "session",
+    "delete": "session",
+    "delete_records": "session",
+    "copy": "session",
+    "list_datasets": "session",
+    "list_workspaces": "session",
+    "get_workspace": "session",
+    "set_workspace": "session",
+    "configure_dataset_settings": "session",
+    "load_dataset_settings": "session",
 }
 
 

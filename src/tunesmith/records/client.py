@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +9,8 @@ from urllib.parse import quote
 
 import orjson
 
-from ..errors import ConfigError, DataError, RequestRefused, ServerError
+from ..errors import DataError
+from .calling import Server
 from .record import Record
 from .settings import SETTINGS, Settings
 from .store.catalog import StoredDataset
@@ -22,10 +21,6 @@ from .types import TYPES
 
 BULK, PAGE = 1_000, 1_000  # records of one request
 BYTES = 16_000_000  # of the records in one request; a single larger record goes alone
-TRIES = 4  # the first and three more
-_PAUSE = 0.25  # seconds before the second try, twice as long before each further one
-_TO_RETRY = (502, 503, 504)
-_log = logging.getLogger(__name__)
 
 
 class Remote:
@@ -47,28 +42,16 @@ class Remote:
         headers: Mapping[str, str] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        import httpx
-
-        self.url = url.rstrip("/")
-        if not self.url.startswith(("http://", "https://")):
-            raise ConfigError("api_url", url, "an address as http://127.0.0.1:6900")
-        if not key.isascii() or not key.isprintable():
-            raise ConfigError("api_key", "…", "the key that `tunesmith users create` printed")
-        sent = {"X-Argilla-Api-Key": key, **(headers or {})}
-        self._transport = httpx.TransportError
-        self._unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-        try:
-            self._http = httpx.Client(base_url=self.url, headers=sent, timeout=timeout, **(options or {}))
-        except httpx.InvalidURL as error:
-            raise ConfigError("api_url", url, "an address as http://127.0.0.1:6900") from error
+        self._server = Server(url, key, timeout=timeout, headers=headers or {}, options=options or {})
+        self._call = self._server.call
 
     @property
     def where(self) -> str:
-        return self.url
+        return self._server.url
 
     def close(self) -> None:
         """Lets the connections go."""
-        self._http.close()
+        self._server.close()
 
     def home(self) -> str:
         """The workspace of the key's user where none is named."""
@@ -215,33 +198,6 @@ class Remote:
     def _about(self, name: str, verb: str, workspace: str, **asked: Any) -> Any:
         return self._call("POST", _place(name, verb), {"workspace": workspace}, _json(asked))
 
-    def _call(
-        self,
-        method: str,
-        place: str,
-        said: Mapping[str, Any] | None = None,
-        body: bytes | None = None,
-        *,
-        twice: bool = True,
-    ) -> Any:
-        """The parsed answer. twice: sending the same again does no harm."""
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        address = f"/tunesmith/{place}"
-        for turn in range(TRIES):
-            last = turn == TRIES - 1
-            try:
-                response = self._http.request(method, address, params=said, content=body, headers=headers)
-            except self._transport as error:
-                if last or not (twice or isinstance(error, self._unsent)):
-                    told = f"{type(error).__name__}: {error}. Is the server running, and the address right?"
-                    raise ServerError(self.url + address, None, told, retryable=True) from error
-            else:
-                if response.status_code not in _TO_RETRY or last or not twice:
-                    return _read(self.url + address, response)
-            _log.debug("%s%s: try %d of %d failed", self.url, address, turn + 1, TRIES)
-            time.sleep(_PAUSE * 2**turn)
-        raise AssertionError("every turn returns or raises")
-
 
 def _json(asked: Mapping[str, Any]) -> bytes:
     return orjson.dumps({key: each for key, each in asked.items() if each is not None})
@@ -265,11 +221,12 @@ def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[by
     Raises:
         DataError: what is no record, or records of several tasks.
     """
-    task, parts, size = None, list[bytes](), 0
+    task: str | None = None
+    parts, size = list[bytes](), 0
     for record in records:
         if not isinstance(record, Record):
             raise DataError(f"a {type(record).__name__} is no record: log records, or a data set of them.")
-        if task not in (None, record.task):
+        if task is not None and task != record.task:
             raise DataError(f"a data set holds records of one task: these are {task} and {record.task}.")
         task = record.task
         part = orjson.dumps(record.to_dict())
@@ -280,21 +237,3 @@ def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[by
         size += len(part)
     if task is not None and parts:
         yield task, parts
-
-
-def _read(url: str, response: Any) -> Any:
-    """The JSON of an answer. Raises: RequestRefused, ServerError."""
-    status = response.status_code
-    try:
-        found = orjson.loads(response.content)
-    except orjson.JSONDecodeError as error:
-        told = "the answer is no JSON. Is a tunesmith server at this address?"
-        raise ServerError(url, status, told, retryable=status in _TO_RETRY) from error
-    if status < 300:
-        return found
-    detail = found.get("detail") if isinstance(found, dict) else None
-    told = detail.get("params", {}).get("message") if isinstance(detail, dict) else None
-    if not isinstance(told, str):
-        raise ServerError(url, status, f"{detail}. Is a tunesmith server at this address?", retryable=False)
-    kind = RequestRefused if 400 <= status < 500 and status not in (401, 403) else ServerError
-    raise kind(url, status, told, retryable=status in _TO_RETRY)

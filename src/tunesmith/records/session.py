@@ -1,31 +1,40 @@
-"""The verbs of a session: what `init` opened, the active workspace, and log, load, delete … on them.
+"""The verbs of a session: log, load, delete … on what is open.
 
-Without `init` the first verb opens what the environment names, or the store on this machine. A `workspace` argument is
-of that call alone: only `init` and `set_workspace` change the active one.
+A `workspace` argument is of that call alone: only `init` and `set_workspace` change the active one.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-from ..errors import ConfigError, DataError, MissingCredential, ServerError
-from .holder import Holder
+from ..errors import DataError, ServerError
+from .opened import active, close, get_workspace, init, placed, set_workspace
 from .record import Record
 from .settings import Settings
-from .store.catalog import StoredDataset, check_workspace
-from .store.users import HOME
+from .store.catalog import StoredDataset
 from .store.writing import Logged
 
-URLS = ("TUNESMITH_API_URL", "ARGILLA_API_URL")  # the first that is set
-KEYS = ("TUNESMITH_API_KEY", "ARGILLA_API_KEY")
-WORKSPACES = ("TUNESMITH_WORKSPACE", "ARGILLA_WORKSPACE")
+__all__ = [
+    "init",
+    "close",
+    "log",
+    "load",
+    "iterate",
+    "count",
+    "delete",
+    "delete_records",
+    "copy",
+    "list_datasets",
+    "list_workspaces",
+    "get_workspace",
+    "set_workspace",
+    "configure_dataset_settings",
+    "load_dataset_settings",
+]
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,110 +46,6 @@ class Workspace(str):
     @property
     def name(self) -> str:
         return str(self)
-
-
-@dataclass(frozen=True)
-class Session:
-    """What verbs work on: where the records are, and the workspace of a call that names none."""
-
-    holder: Holder
-    workspace: str
-    one_by_one: ThreadPoolExecutor  # of what is logged in the background: in order
-
-
-_lock = threading.RLock()
-_active: Session | None = None
-
-
-def init(
-    api_url: str | None = None,
-    api_key: str | None = None,
-    workspace: str | None = None,
-    timeout: float = 60,
-    extra_headers: Mapping[str, str] | None = None,
-    httpx_extra_kwargs: Mapping[str, Any] | None = None,
-    *,
-    database: str | Path | None = None,
-) -> None:
-    """Open what the verbs work on, from now on.
-
-    api_url, api_key: a server; without them the variables of URLS and KEYS, ours first. workspace: the active one;
-    without it the variables of WORKSPACES, then 'default' (of a server: the user's own). database: the store of an
-    SQLite file or a PostgreSQL address in place of a server. Without any, the store is a file in tunesmith's home.
-
-    Raises:
-        ConfigError: an address or name that cannot be. MissingCredential: a server without a key.
-        ServerError: the server does not answer, or does not know the key. StoreError: the database cannot be opened.
-    """
-    global _active
-    url, key, named = api_url or _said(URLS), api_key or _said(KEYS), workspace or _said(WORKSPACES)
-    if database is not None and (api_url or api_key):
-        raise ConfigError("database", str(database), "either a database or a server, not both")
-    if api_key and not url:
-        raise ConfigError("api_key", "…", f"an address with it: api_url, or the variable {URLS[0]}")
-    if named:
-        check_workspace(named)
-    holder: Holder
-    if url and database is None:
-        if not key:
-            other = "pass api_key=… (`tunesmith users create` prints one)"
-            raise MissingCredential(f"the server at {url}", KEYS[0], other)
-        from .client import Remote
-
-        remote = Remote(url, key, timeout=timeout, headers=extra_headers, options=httpx_extra_kwargs)
-        own = remote.home()  # also says now, not later, that the address or the key is wrong
-        holder, named = remote, named or own
-    else:
-        from .store.store import Store
-
-        holder = Store(database)
-    with _lock:
-        _active = Session(holder, named or HOME, ThreadPoolExecutor(1, "tunesmith-log"))
-
-
-def _said(variables: Sequence[str]) -> str | None:
-    return next((os.environ[name] for name in variables if os.environ.get(name)), None)
-
-
-def active() -> Session:
-    """The open session; opened now where there was none."""
-    with _lock:
-        if _active is None:
-            init()
-        assert _active is not None
-        return _active
-
-
-def close() -> None:
-    """Wait for what is logged in the background and forget the session; the next verb opens one anew."""
-    global _active
-    with _lock:
-        session, _active = _active, None
-    if session is not None:
-        session.one_by_one.shutdown()
-        getattr(session.holder, "close", lambda: None)()
-
-
-def _place(workspace: str | None) -> tuple[Holder, str]:
-    session = active()
-    return session.holder, workspace or session.workspace
-
-
-def get_workspace() -> str:
-    """The name of the active workspace."""
-    return active().workspace
-
-
-def set_workspace(workspace: str) -> None:
-    """Make a workspace the active one; it need not exist: its first log makes it.
-
-    Raises:
-        DataError: a workspace cannot be called so.
-    """
-    global _active
-    check_workspace(workspace)
-    with _lock:
-        _active = replace(active(), workspace=workspace)
 
 
 def list_workspaces() -> list[Workspace]:
@@ -198,55 +103,65 @@ def load(
     *,
     sort: Sequence[tuple[str, str]] | None = None,
     id_from: str | int | None = None,
+    page: int | None = None,
     include_vectors: bool = True,
     include_metrics: bool = True,
 ) -> Any:
     """The records of a data set as a Dataset of its task, in the order of their first log.
 
     query: Lucene syntax. ids: those alone. vector: (name, numbers), the nearest first, 100 where there is no limit.
-    sort: (field, "asc" or "desc") pairs. id_from: the records after this one. include_vectors, include_metrics: False
-    leaves them None.
+    sort: (field, "asc" or "desc") pairs. id_from: the records after this one. page: records in one request to a
+    server, 1,000 where it is not said. include_vectors, include_metrics: False leaves them None.
 
     Raises:
         DataError: an unknown data set or workspace, a limit below 1, a query that cannot be read.
     """
+    from .client import Remote
     from .datasets import DATASETS
 
-    holder, place = _place(workspace)
-    if limit is not None:
-        _whole("limit", limit)
+    holder, place = placed(workspace)
+    for what, said in (("limit", limit), ("page", page)):
+        if said is not None:
+            _whole(what, said)
     if vector is not None:
         if ids is not None or sort is not None or id_from is not None:
             raise DataError("a search by vector has an order of its own: it takes no ids, sort or id_from.")
         found = [record for record, _ in holder.similar(name, place, vector, query=query, limit=limit or 100)]
     else:
-        found = holder.load(
-            name, place, query=query, ids=ids, limit=limit, sort=sort, after=id_from, with_vectors=include_vectors
-        )
-    for record in found:
-        if not include_vectors:
+        asked: dict[str, Any] = {"query": query, "ids": ids, "limit": limit, "sort": sort, "after": id_from}
+        asked |= {"page": page} if page and isinstance(holder, Remote) else {}
+        found = holder.load(name, place, with_vectors=include_vectors, **asked)
+    task = found[0].task if found else holder.dataset(name, place).task
+    return DATASETS[task](list(map(_without(include_vectors, include_metrics), found)))
+
+
+def _without(vectors: bool, metrics: bool) -> Callable[[Record], Record]:
+    def strip(record: Record) -> Record:
+        if not vectors:
             record.vectors = None
-        if not include_metrics:
+        if not metrics:
             record.metrics = None
-    return DATASETS[found[0].task if found else holder.dataset(name, place).task](found)
+        return record
+
+    return strip
 
 
 def iterate(name: str, query: str | None = None, *, workspace: str | None = None, page: int = 250) -> Iterator[Record]:
     """The records of a data set one after the other, with one page of them in memory."""
     _whole("page", page)
-    holder, place = _place(workspace)
+    holder, place = placed(workspace)
     return holder.iterate(name, place, query=query, page=page)
 
 
 def count(name: str, query: str | None = None, *, workspace: str | None = None) -> int:
     """How many records match."""
-    holder, place = _place(workspace)
+    holder, place = placed(workspace)
     return holder.count(name, place, query=query)
 
 
 def delete(name: str, workspace: str | None = None) -> None:
     """Take a data set out, with its records."""
-    holder, place = _place(workspace)
+    holder, place = placed(workspace)
     holder.delete(name, place)
 
 
@@ -262,7 +177,7 @@ def delete_records(
 
     discard_only: mark them Discarded in place of that. discard_when_forbidden: do so where the user may not delete.
     """
-    holder, place = _place(workspace)
+    holder, place = placed(workspace)
     try:
         done = holder.delete_records(name, place, query=query, ids=ids, discard_only=discard_only)
     except ServerError as error:
@@ -275,19 +190,19 @@ def delete_records(
 
 def copy(dataset: str, name_of_copy: str, workspace: str | None = None) -> None:
     """Copy a data set of the active workspace under a new name, into `workspace` where it is given."""
-    holder, place = _place(None)
+    holder, place = placed(None)
     holder.copy(dataset, place, name_of_copy, workspace)
 
 
 def configure_dataset_settings(name: str, settings: Settings, workspace: str | None = None) -> None:
     """Set the label schema of a data set, made where it is new."""
-    holder, place = _place(workspace)
+    holder, place = placed(workspace)
     holder.configure(name, place, settings)
 
 
 def load_dataset_settings(name: str, workspace: str | None = None) -> Settings | None:
     """The label schema of a data set, None where none was set."""
-    holder, place = _place(workspace)
+    holder, place = placed(workspace)
     return holder.settings(name, place)
 
 

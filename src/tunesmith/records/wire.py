@@ -180,7 +180,7 @@ def _annotated(task: str, annotation: Any) -> list[dict[str, Any]]:
     if annotation is None:
         return []
     if task == "TokenClassification":
-        return [_write_span(*part, 1.0) for part in annotation]
+        return [_write_span(label, start, end, 1.0) for label, start, end in annotation]
     parts = annotation if isinstance(annotation, list) else [annotation]
     return [_WRITE[task](part, 1.0) for part in parts]
 

@@ -1,4 +1,4 @@
-"""Run with the Python of an environment that has argilla 1.29.1, by test_real_client: URL KEY on the command line.
+"""Run by test_real_client with the Python of an environment that has argilla 1.29.1: an address and two keys follow.
 
 What it finds is printed as one JSON object, its last line.
 """
@@ -12,7 +12,7 @@ warnings.simplefilter("ignore", DeprecationWarning)
 import argilla as rg  # noqa: E402
 from argilla.client.sdk.commons.errors import BaseClientError  # noqa: E402
 
-URL, KEY = sys.argv[1:3]
+URL, KEY, LOWER = sys.argv[1:4]
 found = {}
 
 
@@ -78,7 +78,8 @@ rg.log(written, name="written", verbose=False, background=True).result()
 
 def plain(record, like):
     """The fields, without those that the server or the client makes up where they are not set."""
-    left = {"metrics", "search_keywords"} | {each for each in ("prediction_agent", "annotation_agent") if not like[each]}
+    agents = {each for each in ("prediction_agent", "annotation_agent") if not like[each]}
+    left = {"metrics", "search_keywords"} | agents
     return {name: value for name, value in record.dict().items() if name not in left}
 
 
@@ -145,4 +146,12 @@ found["tags"] = [tags.tags, tags.metadata]
 rg.delete("copied")
 found["after"] = sorted(each.name for each in rg.list_datasets(workspace="team"))
 found["deleted twice"] = error_of(lambda: rg.delete("copied"))
+
+rg.init(api_url=URL, api_key=LOWER, workspace="team")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    found["may not delete"] = list(rg.delete_records("tagged", ids=["t1"]))
+found["discarded in place"] = {record.id: record.status for record in rg.load("tagged")}
+found["may not make"] = error_of(lambda: rg.log(written, name="made", verbose=False))
+rg.log(rg.load("written"), name="written", verbose=False)
 print(json.dumps(found))

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tunesmith.errors import DataError, UnknownName
 from tunesmith.records.server.app import create
 from tunesmith.records.store import users
 from tunesmith.records.store.engine import Database
@@ -161,21 +160,3 @@ def test_an_annotator_reads_and_annotates_and_no_more(served: Any) -> None:
     (found,) = owner.load("reviews", "ours")
     assert (found.status, found.annotation) == ("Discarded", "good")
     assert [each.name for each in owner.datasets("ours")] == ["reviews"]
-
-
-def test_a_user_needs_a_known_role_a_free_name_and_a_workspace(tmp_path: Path) -> None:
-    with Database(tmp_path / "records.db").writing() as connection:
-        assert users.create(connection, "ada", "owner")[0].workspaces == ("default",)
-        for given, error, told in [
-            (("ada", "owner"), DataError, "there is a user 'ada' already"),
-            (("bob", "root"), UnknownName, "unknown role 'root'"),
-            (("bob", "admin"), DataError, "bob is to be admin, and has no workspace"),
-            (("../bob", "owner"), DataError, "a user cannot be called '../bob'"),
-            (("bob", "admin", ["Not This"]), DataError, "a workspace cannot be called 'Not This'"),
-        ]:
-            with pytest.raises(error) as caught:
-                users.create(connection, *given)
-            assert told in str(caught.value)
-        with pytest.raises(UnknownName) as caught:
-            users.remove(connection, "adda")
-        assert "Did you mean 'ada'?" in str(caught.value)

@@ -28,11 +28,11 @@ pytestmark = pytest.mark.skipif(
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the script printed."""
     with run(tmp_path_factory.mktemp("served") / "records.db") as served:
-        key = served.key("ada", "owner", "team", "other")
+        keys = served.key("ada", "owner", "team", "other"), served.key("eve", "annotator", "team")
         script = Path(__file__).with_name("argilla_script.py")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("ARGILLA", "PYTHON"))}
         done = subprocess.run(
-            [PYTHON, str(script), served.url, key],
+            [PYTHON, str(script), served.url, *keys],
             capture_output=True,
             text=True,
             timeout=110,
@@ -116,3 +116,9 @@ def test_copies_deletions_and_lists(found: Any) -> None:
     assert found["all"] == ["other", "team"]
     assert found["tags"] == [{"made": "here"}, {"source": "test"}]
     assert found["after"] == ["classified", "empty", "tagged", "written"]
+
+
+def test_an_annotator_discards_where_it_may_not_delete_and_makes_no_data_set(found: Any) -> None:
+    assert found["may not delete"] == [1, 1]
+    assert found["discarded in place"] == {"t1": "Discarded", "t2": "Validated"}
+    assert found["may not make"].startswith("ForbiddenApiError")

@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import DataError, RowError, StoreError, TunesmithError, UnknownName
+from ...errors import DataError, QueryError, RowError, StoreError, TunesmithError, UnknownName
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ def told(error: Exception) -> Response:
     """The answer to an error of a route. What is not ours is not told: it may hold paths or SQL."""
     if isinstance(error, Refused):
         return refusal(error.status, str(error), **error.extra)
+    if isinstance(error, QueryError):
+        return refusal(400, str(error), kind="query", place=error.place)
     if isinstance(error, RowError):
         return refusal(422, str(error), kind="row", row=error.row, column=error.column)
     if isinstance(error, UnknownName):

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from ..settings import SETTINGS
 from ..store import catalog
+from ..store.catalog import LONGEST_NAME
 from ..types import TYPES
-from .access import Body, Caller, known_only, parsed
+from .access import Body, Call, Caller, known_only, parsed
 from .answers import Refused, answer
 from .argilla import may_log, read_vector
 
@@ -48,7 +49,7 @@ def log(call: Caller, name: str, body: Body) -> Response:
     """Logs records, all or none: one transaction. A known id is replaced."""
     given = parsed(body)
     known_only(given, {"task", "records", "tags", "metadata", "author"}, "the body")
-    task = given.get("task")
+    task = str(given.get("task"))
     if task not in TYPES:
         raise Refused(422, f"the task is {task!r}: expected one of {', '.join(TYPES)}.")
     records = call.limits.check_bulk(given.get("records"))
@@ -58,9 +59,19 @@ def log(call: Caller, name: str, body: Body) -> Response:
         raise Refused(422, "a record is no JSON object.")
     kind = TYPES[task]
     read = [kind.from_dict(each) for each in records]  # type: ignore[arg-type]
-    author = given.get("author") or call.user.name
+    author = _author(call, given.get("author"))
     call.store.log(read, name, call.workspace, tags=tags, metadata=metadata, author=author, batch=len(read))
     return answer({"dataset": name, "processed": len(read), "failed": 0})
+
+
+def _author(call: Call, said: Any) -> str:
+    """Who the history names. Raises: Refused, where a user who may only annotate names another."""
+    if said is None or said == call.user.name:
+        return call.user.name
+    call.allow("manage")
+    if not isinstance(said, str) or len(said) > LONGEST_NAME:
+        raise Refused(422, f"the author is no text of up to {LONGEST_NAME} characters.")
+    return said
 
 
 @router.post("/datasets/{name}/page")
@@ -162,7 +173,7 @@ def settings(call: Caller, name: str) -> Response:
 def configure(call: Caller, name: str, body: Body) -> Response:
     """Sets the label schema; the data set is made where it is new."""
     given = parsed(body)
-    task = given.get("task")
+    task = str(given.get("task"))
     if task not in SETTINGS:
         raise Refused(422, f"{task!r} has no settings: one of {', '.join(SETTINGS)}.")
     call.allow("manage")

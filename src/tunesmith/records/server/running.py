@@ -11,6 +11,8 @@ from ...errors import ConfigError
 from .app import create
 from .limits import Limits
 
+_WAITING = 1_024  # connections that wait to be taken: from now on, not from the first turn of the loop
+
 
 def serve(
     host: str, port: int, database: str | None, *, ready: Callable[[str], None], limits: Limits | None = None
@@ -38,6 +40,7 @@ def bound(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(_WAITING)
         except OSError:
             listener.close()
             raise

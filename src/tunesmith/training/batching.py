@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
 from ..errors import ConfigError
+from .entropy import IGNORED as IGNORED
+from .entropy import large, summed
 from .recipe import Batch, Encoding, Feature
-
-IGNORED = -100  # a target that is no loss item, as in torch's cross_entropy
 
 
 def pad_rows(
@@ -86,7 +85,7 @@ def named(outputs: Any, name: str, place: int = 0) -> torch.Tensor:
 
 
 class TokenCrossEntropy:
-    """Cross-entropy of every token whose target is not -100, in 32-bit arithmetic.
+    """Cross-entropy of every token whose target is not -100, in 32-bit arithmetic; in chunks where logits are large.
 
     Logits (batch, tokens, classes), targets `key` (batch, tokens). shift: a token's logits are for the next token's
     target (causal language models).
@@ -101,11 +100,11 @@ class TokenCrossEntropy:
 
     def __call__(self, outputs: Any, targets: Batch, count: torch.Tensor | None = None) -> torch.Tensor:
         logits, wanted = named(outputs, "logits"), self._wanted(targets)
-        if self.shift:
+        if self.shift and large(logits):  # a part of large logits would be copied
+            wanted = torch.nn.functional.pad(wanted, (0, 1), value=IGNORED)
+        elif self.shift:
             logits = logits[:, :-1]
-        total = cross_entropy(
-            logits.reshape(-1, logits.shape[-1]).float(), wanted.reshape(-1), ignore_index=IGNORED, reduction="sum"
-        )
+        total = summed(logits, wanted)
         items = self.count(targets) if count is None else count
         return total / items.to(total.device).clamp(min=1)  # a batch without items has loss 0, not nan
 

@@ -16,6 +16,7 @@ from . import catalog, changing, history, vectors, writing
 from .catalog import StoredDataset
 from .changing import Deleted
 from .engine import Database
+from .facts import is_kept
 from .history import Event
 from .reading import Source
 from .writing import BATCH, Logged
@@ -68,6 +69,8 @@ class Store:
         found: Iterable[Record] = [records] if isinstance(records, Record) else records
         catalog.check_name(name)
         catalog.check_workspace(workspace)
+        if author is not None and not is_kept(author):
+            raise DataError(f"the author {author!r} holds a NUL or half a surrogate pair: give another name.")
         said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}
         processed = 0
         for each in writing.batches(found, batch):

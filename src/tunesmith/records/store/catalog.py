@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ...errors import DataError, nearest
 from . import fulltext
 from .clock import moment, now
+from .facts import is_kept
 from .schema import datasets, records, workspaces
 
 LONGEST_NAME = 200
@@ -52,6 +53,14 @@ def check_workspace(name: str) -> None:
         raise DataError(
             f"a workspace cannot be called {_short(name)}: up to {LONGEST_NAME} small letters, digits, '-' and '_', "
             "beginning with none of the last two."
+        )
+
+
+def check_author(name: str | None) -> None:
+    """Raises DataError where who logs cannot be called so."""
+    if name is not None and not (isinstance(name, str) and len(name) <= LONGEST_NAME and is_kept(name)):
+        raise DataError(
+            f"an author cannot be called {_short(name)}: up to {LONGEST_NAME} characters, no NUL, no half of a pair."
         )
 
 

@@ -16,7 +16,6 @@ from . import catalog, changing, history, vectors, writing
 from .catalog import StoredDataset
 from .changing import Deleted
 from .engine import Database
-from .facts import is_kept
 from .history import Event
 from .reading import Source
 from .writing import BATCH, Logged
@@ -69,8 +68,7 @@ class Store:
         found: Iterable[Record] = [records] if isinstance(records, Record) else records
         catalog.check_name(name)
         catalog.check_workspace(workspace)
-        if author is not None and not is_kept(author):
-            raise DataError(f"the author {author!r} holds a NUL or half a surrogate pair: give another name.")
+        catalog.check_author(author)
         said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}
         processed = 0
         for each in writing.batches(found, batch):
@@ -174,6 +172,7 @@ class Store:
         Raises:
             DataError: neither a query nor ids: `delete` takes out a whole data set.
         """
+        catalog.check_author(author)
         if query is None and ids is None:
             raise DataError("delete_records needs a query or ids; `delete` takes out the whole data set.")
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)

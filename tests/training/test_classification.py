@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import tiny
+from tunesmith import api
 from tunesmith.data.labels import Labels
 from tunesmith.tasks.base import Example
 from tunesmith.training.classification import RECIPE
@@ -112,3 +114,9 @@ def test_outputs_are_the_logits() -> None:
 
     batch = {"input_ids": torch.ones(2, 3), "labels": torch.zeros(2)}
     assert RECIPE.outputs(model, batch, encoding("single"))["scores"].shape == (2, 3)  # type: ignore[arg-type]
+
+
+def test_a_text_is_read_the_same_way_whatever_stands_beside_it(tmp_path: Path) -> None:
+    run = api.train([("good film", "up"), ("bad film", "down")] * 4, base=tiny.bert(tmp_path), max_steps=1)
+    alone, beside = run.predict(["good film"])[0], run.predict(["good film", ("bad", "film")])[0]
+    assert beside.score == pytest.approx(alone.score, abs=1e-7)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tunesmith.training.defaults import choose
+from tunesmith.training.defaults import Choice, choose
+
+
+def said(choice: Choice, named: dict[str, Any], patience: int | None) -> str:
+    return replace(choice, decided=named).told(patience)
+
 
 COMMON: dict[str, Any] = {"task": "text-classification", "adapter": False, "scratch": False, "batch": 8}
 
@@ -39,24 +45,26 @@ def test_the_best_epoch_is_kept_where_there_is_validation_and_only_there() -> No
 
 def test_what_the_user_named_is_not_said_to_be_chosen() -> None:
     choice = choose(rows=1000, classes=3, parameters=22_000_000, validated=True, **COMMON)
-    said = choice.told({"num_train_epochs": 2}, choice.patience)
-    assert "epochs," not in said
-    assert "learning rate" in said
-    assert "1000 rows of 3 classes and 22M parameters" in said
-    assert choice.told(dict.fromkeys(("learning_rate", "num_train_epochs", "warmup_steps"), 1), None) == ""
+    told = said(choice, {"num_train_epochs": 2}, choice.patience)
+    assert "epochs," not in told
+    assert "learning rate" in told
+    assert "1000 rows of 3 classes and 22M parameters" in told
+    assert said(choice, dict.fromkeys(("learning_rate", "num_train_epochs", "warmup_steps"), 1), None) == ""
 
 
 def test_epochs_that_do_not_apply_are_not_said() -> None:
     choice = choose(rows=1000, classes=3, parameters=22_000_000, validated=True, **COMMON)
-    assert "at most 8 epochs" in choice.told({"max_steps": -1}, 3)
+    assert "at most 8 epochs" in said(choice, {"max_steps": -1}, 3)
     for steps in (5, "5"):
-        said = choice.told({"max_steps": steps}, 3)
-        assert "at most" not in said
-        assert "learning rate" in said
+        told = said(choice, {"max_steps": steps}, 3)
+        assert "at most" not in told
+        assert "learning rate" in told
     for epochs in (1, 3, "3", 4):  # the first is progress: the fourth is the soonest end
-        assert "a stop after" not in choice.told({"num_train_epochs": epochs}, 3)
-    assert "a stop after 3 epochs" in choice.told({"num_train_epochs": 5}, 3)
-    assert "a stop after 3 evaluations" in choice.told({"num_train_epochs": 1, "eval_strategy": "steps"}, 3)
+        assert "a stop after" not in said(choice, {"num_train_epochs": epochs}, 3)
+    assert "a stop after 3 epochs" in said(choice, {"num_train_epochs": 5}, 3)
+    assert "a stop after 3 evaluations" in replace(
+        choice, decided={"num_train_epochs": 1, "eval_strategy": "steps"}
+    ).told(3)
 
 
 @pytest.mark.parametrize("rows", [1, 10, 10**7])

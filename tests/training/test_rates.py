@@ -11,6 +11,7 @@ from torch import nn
 
 import tiny
 import tunesmith
+from tunesmith.training.defaults import choose
 from tunesmith.training.rates import below, spread
 
 ROWS = [("good film", "up"), ("bad film", "down"), ("great book", "up"), ("broken box", "down")] * 4
@@ -96,3 +97,56 @@ def test_a_share_that_is_none_is_refused(value: Any) -> None:
     with pytest.raises(tunesmith.ConfigError) as caught:
         tunesmith.train(ROWS, layer_decay=value)
     assert "expected a number above 0, at most 1" in str(caught.value)
+
+
+def test_a_model_whose_layers_cannot_be_told_gets_the_rate_of_one_group(tmp_path: Path) -> None:
+    from transformers import AlbertConfig, AlbertForSequenceClassification, AutoTokenizer
+
+    sizes = {"hidden_size": 32, "embedding_size": 16, "num_attention_heads": 2, "intermediate_size": 64}
+    tokenizer = AutoTokenizer.from_pretrained(tiny.bert(tmp_path))
+    base = AlbertForSequenceClassification(AlbertConfig(vocab_size=len(tokenizer), num_hidden_layers=2, **sizes))
+    told: list[str] = []
+    run = tunesmith.train(ROWS, base=(base, tokenizer), max_steps=1, listener=lambda kind, each: told.append(str(each)))
+    assert run.framework_model.chosen["learning_rate"] == 2e-4
+    assert "layer_decay" not in run.framework_model.chosen
+    assert not any("further down" in each for each in told)
+    with pytest.raises(tunesmith.ConfigError) as caught:
+        tunesmith.train(ROWS, base=(base, tokenizer), max_steps=1, layer_decay=0.5)
+    assert "expected 1, or none, here: the layers of this model cannot be told apart" in str(caught.value)
+
+
+def test_an_optimizer_of_the_user_keeps_its_rate_and_no_other_is_said(tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = tiny.bert(tmp_path)
+    base = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    own = torch.optim.AdamW(base[0].parameters(), lr=1e-3)
+    told: list[str] = []
+    named: dict[str, Any] = {"base": base, "optimizers": (own, None), "max_steps": 1}
+    run = tunesmith.train(ROWS, **named, listener=lambda kind, each: told.append(str(each)))
+    assert not {"learning_rate", "layer_decay"} & set(run.framework_model.chosen)
+    assert not any("learning rate 0" in each for each in told)
+    with pytest.raises(tunesmith.ConfigError) as caught:
+        tunesmith.train(ROWS, **named, layer_decay=0.5)
+    assert "an optimizer of your own has its own rates" in str(caught.value)
+
+
+def test_what_is_named_is_not_recorded_as_chosen(tmp_path: Path) -> None:
+    run = tunesmith.train(ROWS, base=tiny.bert(tmp_path), num_train_epochs=1, weight_decay=0.0)
+    assert set(run.framework_model.chosen) >= {"learning_rate", "layer_decay", "warmup_steps"}
+    assert not {"num_train_epochs", "weight_decay"} & set(run.framework_model.chosen)
+
+
+def test_a_resumed_run_whose_layers_had_other_rates_is_an_error_of_ours(tmp_path: Path) -> None:
+    named: dict[str, Any] = {"base": tiny.bert(tmp_path / "base"), "output_dir": tmp_path / "out", "max_steps": 4}
+    tunesmith.train(ROWS, **named, save_strategy="steps", save_steps=2)
+    with pytest.raises(tunesmith.ConfigError) as caught:
+        tunesmith.train(ROWS, **named | {"max_steps": 6}, checkpoint=True, learning_rate=1e-4)
+    assert "'layer_decay' is None: expected as in the run that is resumed" in str(caught.value)
+
+
+def test_the_rate_follows_the_share_without_a_jump() -> None:
+    known: dict[str, Any] = {"task": "text-classification", "rows": 3000, "classes": 2, "parameters": 22_000_000}
+    known |= {"adapter": False, "scratch": False, "validated": False, "batch": 8}
+    rates = [choose(**known, layer_decay=share).arguments["learning_rate"] for share in (1.0, 0.999, 0.8, 0.5)]
+    assert rates == pytest.approx([1e-4, 1.005e-4, 2e-4, 2e-4])

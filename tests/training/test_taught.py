@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,22 @@ def test_tasks_of_tokens_learn_the_same_from_known_logits(
     monkeypatch.setattr(taught, "LIMIT", 0)
     before, after = weights(once.model), weights(api.train(**settings).model)
     assert all(torch.allclose(before[name], after[name], atol=2e-5) for name in before)
+
+
+def test_targets_of_one_length_are_taught_at_every_token(tmp_path: Path) -> None:
+    rows = [{"source": "ok", "target": "the film was good and it was long"}] * 8
+    base, teacher = tiny.t5(tmp_path / "t5"), tiny.t5(tmp_path / "taught", seed=1)
+    run = api.train(rows, base=base, teacher=teacher, task="sequence-sequence", num_train_epochs=2)
+    assert run.framework_model.history[-1]["train_loss"] > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room on the disk cannot be asked for here")
+def test_without_room_on_the_disk_the_teacher_is_asked_step_by_step(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        assert taught._reserve(tmp_path / "small", 1000)
+        assert not taught._reserve(tmp_path / "large", 1001)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]

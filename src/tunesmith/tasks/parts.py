@@ -14,6 +14,7 @@ from ..data.columns import again, gold_role
 from ..data.dataset import Dataset
 from ..data.sources import read, read_splits
 from ..errors import ConfigError, DataError
+from ..training_arguments import training_arguments
 from .base import Examples, Reading, Task
 from .reading import is_blank, with_rows
 from .splitting import group_values, part
@@ -88,9 +89,14 @@ def _enough(settings: Settings, held: float) -> int | None:
     steps = int(settings.training.get("max_steps") or -1)
     if steps <= 0:
         return None
-    batch = int(settings.training.get("per_device_train_batch_size") or 8)
-    batch *= int(settings.training.get("gradient_accumulation_steps") or 1) * int(os.environ.get("WORLD_SIZE") or 1)
-    return math.ceil(steps * batch / (1 - held))
+    return math.ceil(steps * rows_a_step(settings) / (1 - held))
+
+
+def rows_a_step(settings: Settings) -> int:
+    """Rows of a step of the optimizer, over all processes."""
+    names = ("per_device_train_batch_size", "gradient_accumulation_steps")
+    found = [int(settings.training.get(name) or training_arguments()[name].default) for name in names]
+    return math.prod(found) * int(os.environ.get("WORLD_SIZE") or 1)
 
 
 def _is_column_of_words(train: Examples) -> bool:

@@ -21,21 +21,17 @@ def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[
     """One feature an example, cut to `maxlength`; `lost` counts the tokens that did not fit."""
     if not examples:
         return []
-    tokenizer = encoding.tokenizer
-    paired = any(example.pair is not None for example in examples)
-    encoded = tokenizer(
-        [example.text for example in examples],
-        [example.pair or "" for example in examples] if paired else None,
-        truncation=True,
-        max_length=encoding.maxlength,
-    )
+    encoded: dict[int, Feature] = {}
+    for paired in (False, True):  # a text alone is read the same way whatever stands beside it
+        places = [place for place, example in enumerate(examples) if (example.pair is not None) == paired]
+        encoded |= zip(places, _encoded([examples[place] for place in places], encoding, paired=paired), strict=True)
     features = []
     for place, example in enumerate(examples):
-        feature: Feature = {key: encoded[key][place] for key in encoded}
+        feature = encoded[place]
         feature["example"] = place
         size = len(feature["input_ids"])
         if size >= encoding.maxlength:
-            whole = tokenizer(example.text, (example.pair or "") if paired else None, truncation=False, verbose=False)
+            whole = encoding.tokenizer(example.text, example.pair, truncation=False, verbose=False)
             feature["lost"] = len(whole["input_ids"]) - size
         if gold:
             assert encoding.labels is not None
@@ -43,6 +39,14 @@ def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[
             feature["labels"] = encoding.labels.encode(example.label)
         features.append(feature)
     return features
+
+
+def _encoded(examples: Sequence[Example], encoding: Encoding, *, paired: bool) -> list[Feature]:
+    if not examples:
+        return []
+    texts, pairs = [example.text for example in examples], [example.pair for example in examples]
+    found = encoding.tokenizer(texts, pairs if paired else None, truncation=True, max_length=encoding.maxlength)
+    return [{key: found[key][place] for key in found} for place in range(len(examples))]
 
 
 def collate(encoding: Encoding) -> Callable[[list[Feature]], Batch]:

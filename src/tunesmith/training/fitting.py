@@ -91,7 +91,8 @@ def fit(job: Job) -> Fitted:
             job.folder.note(said)
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh)
-    made = Prepared(model, encoding, data, _teacher(job, model, encoding), _choice(job, model))
+    choice = defaults.of_run(job.task.name, settings, job.hooks, job.splits, model)
+    made = Prepared(model, encoding, data, _teacher(job, model, encoding), choice)
     with arguments.workspace(settings.output_dir) as directory:
         trainer = _trainer(job, made, str(directory))
         _train(trainer, resume, settings)
@@ -101,7 +102,7 @@ def fit(job: Job) -> Fitted:
             trainer.evaluate()
         if settings.output_dir:
             saving.save_final(trainer, lambda at: saved.write(at, job.task.name, trainer.model, encoding))
-    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), made.choice.written()
+    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), choice.written()
 
 
 def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
@@ -114,6 +115,11 @@ def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
         wanted = trainer.args.metric_for_best_model
         known = sorted(key for entry in trainer.state.log_history for key in entry if key.startswith("eval_"))
         raise ConfigError("metric_for_best_model", wanted, f"a metric of the evaluation: {', '.join(known)}") from error
+    except ValueError as error:
+        if resume is None or "parameter group" not in str(error):  # torch's own words
+            raise
+        wanted = "as in the run that is resumed, whose layers had other rates; a learning_rate that is named means 1"
+        raise ConfigError("layer_decay", settings.layer_decay, wanted) from error
     except (MemoryError, RuntimeError) as error:
         told = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in told or "can't allocate memory" in told:
@@ -124,7 +130,7 @@ def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
 def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     named = dict(job.settings.training)
     chosen, patience = _stopping(job, made, named)
-    if said := made.choice.told(named, patience):
+    if said := made.choice.told(patience):
         job.folder.note(said)
     fast, said = precision.choose(job.settings.precision, named, made.model)
     if said:
@@ -264,27 +270,6 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
     distillation.check_teacher(taught, model, encoding)
     separator = opened.tokenizer.sep_token_id if classifies else None
     return distillation.Teacher(taught, temperature, alpha, separator)
-
-
-def _choice(job: Job, model: Any) -> defaults.Choice:
-    task, splits, settings = job.task, job.splits, job.settings
-    if settings.defaults != "tuned":
-        return defaults.Choice({}, layer_decay=settings.layer_decay or 1.0)
-    labels = splits["train"].labels
-    return defaults.choose(
-        task=task.name,
-        rows=len(splits["train"]),
-        classes=len(labels.names) if labels else 1,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        adapter=hasattr(model, "peft_config"),
-        scratch=settings.from_scratch is not None,
-        validated="validation" in splits,
-        batch=int(settings.training.get("per_device_train_batch_size", 8))
-        * int(settings.training.get("gradient_accumulation_steps", 1)),
-        layer_decay=1.0
-        if settings.layer_decay is None and "learning_rate" in settings.training
-        else settings.layer_decay,
-    )
 
 
 def _memory(settings: Settings) -> str:

@@ -27,6 +27,13 @@ def below(model: nn.Module) -> dict[str, int]:
     return found
 
 
+def why_not(model: nn.Module, *, own: bool) -> str | None:
+    """Why layers cannot have rates of their own; None where they can. own: the optimizer is the user's."""
+    if own:
+        return "an optimizer of your own has its own rates"
+    return None if below(model) else "the layers of this model cannot be told apart"
+
+
 def spread(optimizer: Any, model: nn.Module, share: float) -> None:
     """Split the groups of a new optimizer: each layer gets `share` of the rate of the one above it.
 

@@ -17,17 +17,20 @@ COLUMNS = ("input_ids", "labels")  # what is padded: a source, and a target wher
 
 def lengths(features: Any) -> Lengths:
     """Tokens of each feature of a `datasets.Dataset`: (features, columns that are padded)."""
-    import pyarrow.compute as pc
-
-    found = []
-    for name in (name for name in COLUMNS if name in features.column_names):
-        if hasattr(features.features[name], "feature"):  # a list
-            column = features.with_format("arrow")[:][name] if features._indices is not None else features.data[name]
-            found.append(pc.list_value_length(column).to_numpy().astype(np.int64))
-    sizes = np.stack(found, axis=1)
+    lists = [name for name in COLUMNS if hasattr(features.features.get(name), "feature")]
+    sizes = np.stack([column_lengths(features, name) for name in lists], axis=1)
     target = sizes[:, -1]
     beside = (target == sizes[:, 0]).all()  # a target a token counts once; one of a fixed length is never padded
     return sizes[:, :1] if beside or (target == target[:1]).all() else sizes
+
+
+def column_lengths(features: Any, name: str) -> Lengths:
+    """Items of each row's list in one column of a `datasets.Dataset`: (features,)."""
+    import pyarrow.compute as pc
+
+    column = features.with_format("arrow")[:][name] if features._indices is not None else features.data[name]
+    found: Lengths = pc.list_value_length(column).to_numpy().astype(np.int64)
+    return found
 
 
 class ByLength(Sampler[list[int]]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from .distillation import DistilledLoss, Teacher, judged
 from .feeding import PLACE
 from .recipe import Batch
-from .sampling import lengths
+from .sampling import column_lengths, lengths
 
 LIMIT = 2**30  # bytes of logits in the file: a teacher that has more is asked anew at each step
 
@@ -104,17 +105,38 @@ def _ask(trainer: Any, path: Path) -> Taught | None:
         real = _real(loss, batch)
         found = teacher.logits({key: batch[key] for key in batch if key not in loss.targets}, trainer.args.device)
         if values is None:
-            items = len(order) if real is None else int(sizes[:, -1].sum())
-            fits = items * found.shape[-1] * 4 <= LIMIT
-            if not fits or found.shape[:-1] != (found.shape[:1] if real is None else real.shape):
+            items = len(order) if real is None else int(_labels(features).sum())
+            size = items * found.shape[-1] * 4
+            if size > LIMIT or found.shape[:-1] != (found.shape[:1] if real is None else real.shape):
                 return None
-            values = np.memmap(path, dtype=np.float32, mode="w+", shape=(items, found.shape[-1]))
+            if not _reserve(path, size):
+                return None
+            values = np.memmap(path, dtype=np.float32, mode="r+", shape=(items, found.shape[-1]))
         kept = (found if real is None else found[real]).float().cpu().numpy()
         counts[places] = 1 if real is None else real.sum(1).cpu().numpy()
         first[places] = end + np.cumsum(counts[places]) - counts[places]
         values[end : end + len(kept)] = kept
         end += len(kept)
     return None if values is None else Taught(values[:end], first, counts)
+
+
+def _labels(features: Any) -> NDArray[np.int64]:
+    """How many labels each feature has at most: its tokens, or those of its target."""
+    return column_lengths(features, "labels" if "labels" in features.column_names else "input_ids")
+
+
+def _reserve(path: Path, size: int) -> bool:
+    """Make a file of `size` bytes; False where the disk has no room (written to by memory, a full disk kills)."""
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _batch(trainer: Any, features: Any, places: NDArray[np.int64]) -> Batch:

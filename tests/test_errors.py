@@ -61,6 +61,10 @@ EVERY = [
         "a.csv: row 3, column 'label': the cell is empty",
     ),
     (RowError("r-7", "text", "is a list"), "row r-7, column 'text': is a list"),
+    (
+        QueryError("a AND )", 6, "')' cannot stand here"),
+        "query, at 6: ')' cannot stand here\n  a AND )\n        ^",
+    ),
     (NothingToTrain("train.csv"), "train.csv has no usable row: it is empty."),
     (
         NothingToTrain("train.csv", {"no label": 2, "empty text": 1}),

@@ -159,6 +159,23 @@ def test_a_batch_with_a_bad_record_leaves_nothing_of_itself(store: Store) -> Non
     assert store.count("d", "w", query="_exists_:vectors.v") == 0
 
 
+def test_a_nul_in_a_name_is_an_error_of_ours_on_either_database(store: Store) -> None:
+    store.log(texts("a"), "d", "w")
+    assert store.load("d", "w", ids=["a\0", "\ud800"]) == []
+    for name, workspace in (("d\0", "w"), ("d", "w\0")):
+        with pytest.raises(DataError, match="unknown"):
+            store.load(name, workspace)
+    with pytest.raises(DataError, match="no record with the id"):
+        store.history("d", "w", "a\0")
+    with pytest.raises(DataError, match="an author cannot be called"):
+        store.delete_records("d", "w", ids=[], discard_only=True, author="x\0")
+    with pytest.raises(DataError, match="an author cannot be called"):
+        store.log(texts("b"), "d", "w", author="x\0")
+    with pytest.raises(RowError, match="has a NUL or half a surrogate pair in its name"):
+        store.log(texts("b", vectors={"v\0": [1.0]}), "d", "w")
+    assert ids(store.load("d", "w")) == ["a"]
+
+
 def test_half_a_surrogate_pair_in_metadata_comes_back(store: Store) -> None:
     record = TextClassificationRecord("a", id="a")
     record.metadata["late"] = "x\ud800"

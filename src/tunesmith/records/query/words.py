@@ -18,7 +18,7 @@ _MARKS = (
 )
 """Vowel signs and the like, which belong to the word they stand in but are no letters to a regular expression."""
 
-_PLAIN = re.compile(r"[a-z0-9]+")
+_PLAIN = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 _WORD = re.compile(rf"(?:[^\W_{_ALONE}]|[{_MARKS}])+|[{_ALONE}]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
@@ -33,7 +33,7 @@ def fold(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text in order, folded; each of letters, digits and their signs, never with a `_` or a space."""
-    found = _PLAIN.findall(text.lower()) if text.isascii() else _WORD.findall(fold(text))
+    found = text.translate(_PLAIN).split() if text.isascii() else _WORD.findall(fold(text))
     return [word[:LONGEST] for word in found] if len(text) > LONGEST else found
 
 

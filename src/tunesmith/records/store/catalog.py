@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ...errors import DataError, nearest
 from . import fulltext
 from .clock import moment, now
+from .facts import is_kept
 from .schema import datasets, records, workspaces
 
 LONGEST_NAME = 200
@@ -52,6 +53,14 @@ def check_workspace(name: str) -> None:
         raise DataError(
             f"a workspace cannot be called {_short(name)}: up to {LONGEST_NAME} small letters, digits, '-' and '_', "
             "beginning with none of the last two."
+        )
+
+
+def check_author(name: str | None) -> None:
+    """Raises DataError where who logs cannot be called so."""
+    if name is not None and not (isinstance(name, str) and len(name) <= LONGEST_NAME and is_kept(name)):
+        raise DataError(
+            f"an author cannot be called {_short(name)}: up to {LONGEST_NAME} characters, no NUL, no half of a pair."
         )
 
 
@@ -95,7 +104,8 @@ def workspace_names(connection: Connection) -> list[str]:
 
 def known_workspace(connection: Connection, name: str) -> int:
     """Raises DataError, which names the known ones, where there is none of this name."""
-    found = connection.scalar(select(workspaces.c.id).where(workspaces.c.name == str(name)))
+    known_name = _WORKSPACE.fullmatch(str(name))  # another cannot be there, nor be asked for
+    found = connection.scalar(select(workspaces.c.id).where(workspaces.c.name == str(name))) if known_name else None
     if found is None:
         raise DataError(_unknown("workspace", name, workspace_names(connection), "It exists from its first log."))
     return int(found)
@@ -107,10 +117,11 @@ def known(connection: Connection, name: str, workspace: str, *, lock: bool = Fal
     Raises:
         DataError: there is none, with the names that there are.
     """
+    known_workspace(connection, workspace)
     wanted = _stored().where(workspaces.c.name == str(workspace), datasets.c.name == str(name))
-    row = connection.execute(wanted.with_for_update(of=datasets) if lock else wanted).first()
+    wanted = wanted.with_for_update(of=datasets) if lock else wanted
+    row = connection.execute(wanted).first() if _DATASET.fullmatch(str(name)) else None
     if row is None:
-        known_workspace(connection, workspace)
         names = [each.name for each in listed(connection, workspace)]
         raise DataError(_unknown(f"data set in workspace {workspace!r}", name, names, ""))
     return _read(row)

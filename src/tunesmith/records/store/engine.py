@@ -19,6 +19,13 @@ from ...errors import ConfigError, NotInstalled, StoreError
 from .migrations import migrate
 
 PATIENCE = 60.0  # seconds that a writer waits for the others
+_PRAGMAS = (
+    "synchronous = NORMAL",  # a crash of the machine may take the last batches, whole; one of the process takes none
+    "foreign_keys = ON",
+    "cache_size = -65536",  # KB
+    "temp_store = MEMORY",
+    "wal_autocheckpoint = 4000",  # pages of 4 KB
+)
 _LOCK = 0x74756E65  # of the migrations, in PostgreSQL's table of advisory locks
 
 
@@ -118,7 +125,7 @@ def _engine(url: URL) -> Engine:
 def _settle(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # transactions begin where we say
     cursor = connection.cursor()
-    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "cache_size = -65536", "temp_store = MEMORY"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Protocol
 
 import orjson
@@ -18,6 +19,7 @@ from .schema import Row
 
 LARGE_SCORE = 0.5  # from here on a label of a multi-label prediction is predicted
 
+_SCORE = itemgetter(1)
 Fields = Mapping[str, Any]
 Facts = dict[str, list[Any]]
 
@@ -54,9 +56,9 @@ def encode(record: Storable) -> Encoded:
     """Raises RowError where the record has a value that no database holds."""
     fields = record.to_dict()
     key, identity = record.key, record.id
-    if not key.isprintable() and any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in key):
+    if not is_kept(key):
         raise RowError(identity, "id", "holds a NUL or half a surrogate pair: give an id that every database can keep.")
-    vectors = fields.pop("vectors", None) or {}
+    vectors = fields.pop("vectors") if fields.get("vectors") else {}  # without any, the body says which none it is
     body = dump(fields, identity)
     facts, score = _facts(fields, record.task, identity)
     status = fields["status"]
@@ -136,20 +138,24 @@ def _facts(fields: Fields, task: str, identity: int | str) -> tuple[Facts, float
     """(field -> its values, the best score of the predictions)."""
     facts: Facts = {}
     prediction, annotation = fields.get("prediction"), fields.get("annotation")
-    several = bool(fields.get("multi_label"))
-    score = None
+    several, score = bool(fields.get("multi_label")), None
+    predicted: list[str] = []
     if prediction is not None:
         scores = [part[-1] for part in prediction if part[-1] is not None]
         score = max(scores, default=None)
         if score is not None and not math.isfinite(sum(scores)):
             raise RowError(identity, "prediction", "a score is not a finite number.")
-        _put(facts, "predicted_as", predicted_labels(prediction, task, several))
+        predicted = predicted_labels(prediction, task, several)
+        _put(facts, "predicted_as", predicted)
         _put(facts, "predicted_by", [fields.get("prediction_agent")])
     if annotation is not None:
-        _put(facts, "annotated_as", annotated_labels(annotation))
+        annotated = annotated_labels(annotation)
+        _put(facts, "annotated_as", annotated)
         _put(facts, "annotated_by", [fields.get("annotation_agent")])
         if prediction is not None:
-            facts["predicted"] = ["ok" if _agrees(prediction, annotation, task, several) else "ko"]
+            spans = task == "TokenClassification"
+            agreed = _same_spans(prediction, annotation) if spans else set(predicted) == set(annotated)
+            facts["predicted"] = ["ok" if agreed else "ko"]
     if held := fields.get("metadata"):
         for key, value in held.items():
             _flatten(f"metadata.{key}", value, facts, identity)
@@ -168,17 +174,16 @@ def predicted_labels(prediction: Sequence[Any], task: str, several: bool) -> lis
         return list(dict.fromkeys(part[0] for part in prediction))
     if several:
         return [label for label, score in prediction if score >= LARGE_SCORE]
-    return [max(prediction, key=lambda part: part[1])[0]] if prediction else []
+    return [max(prediction, key=_SCORE)[0]] if prediction else []
 
 
-def _agrees(prediction: Sequence[Any], annotation: Any, task: str, several: bool) -> bool:
-    if task == "TokenClassification":
-        return {tuple(part[:3]) for part in prediction} == {tuple(part[:3]) for part in annotation}
-    return set(predicted_labels(prediction, task, several)) == set(annotated_labels(annotation))
+def _same_spans(prediction: Sequence[Any], annotation: Sequence[Any]) -> bool:
+    return {tuple(part[:3]) for part in prediction} == {tuple(part[:3]) for part in annotation}
 
 
 def _put(facts: Facts, field: str, values: Sequence[Any]) -> None:
-    if held := [plain(value) for value in values if value is not None]:
+    held = [plain(value) for value in values if value is not None]
+    if held:
         facts[field] = held
 
 
@@ -193,7 +198,16 @@ def _flatten(path: str, value: Any, facts: Facts, identity: int | str) -> None:
     elif value is not None:
         if isinstance(value, float) and not math.isfinite(value):
             raise RowError(identity, path, f"is {value}, which JSON has no form for: leave it out, or give a number.")
-        facts.setdefault(plain(path), []).append(plain(value))
+        field = plain(path)
+        if field in facts:
+            facts[field].append(plain(value))
+        else:
+            facts[field] = [plain(value)]
+
+
+def is_kept(text: str) -> bool:
+    """Whether a column of text holds this: PostgreSQL has no NUL, and neither database half a surrogate pair."""
+    return text.isprintable() or not any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, column, insert, literal, select, table, text
+from sqlalchemy import ColumnElement, Connection, column, insert, literal, select, table
 
 from .schema import Row, records
 
@@ -13,18 +13,18 @@ _LAST = 16_383  # the last position that PostgreSQL tells apart
 _MOST = 256  # positions of one word
 
 _INDEX = table("records_fts", column("records_fts"), column("rowid"), column("terms"))
-_ADD = text("INSERT INTO records_fts (rowid, terms) VALUES (:place, :terms)")
-_FORGET = text("INSERT INTO records_fts (records_fts, rowid, terms) VALUES ('delete', :place, :terms)")
+_ADD = "INSERT INTO records_fts (rowid, terms) VALUES (?, ?)"
+_FORGET = "INSERT INTO records_fts (records_fts, rowid, terms) VALUES ('delete', ?, ?)"
 
 
 def index(connection: Connection, rows: Iterable[Row]) -> None:
     """Adds the terms of new rows; in PostgreSQL they are a column of the row."""
-    _run(connection, _ADD, [{"place": row["place"], "terms": row["terms"]} for row in rows])
+    _run(connection, _ADD, [(row["place"], row["terms"]) for row in rows])
 
 
 def forget(connection: Connection, held: Sequence[tuple[int, str]]) -> None:
     """Takes (place, terms) out, exactly as they were indexed."""
-    _run(connection, _FORGET, [{"place": place, "terms": terms} for place, terms in held])
+    _run(connection, _FORGET, list(held))
 
 
 def forget_where(connection: Connection, chosen: ColumnElement[bool]) -> None:
@@ -34,9 +34,9 @@ def forget_where(connection: Connection, chosen: ColumnElement[bool]) -> None:
         connection.execute(insert(_INDEX).from_select(["records_fts", "rowid", "terms"], gone))
 
 
-def _run(connection: Connection, statement: object, rows: list[Row]) -> None:
+def _run(connection: Connection, statement: str, rows: list[tuple[int, str]]) -> None:
     if rows and connection.dialect.name == "sqlite":
-        connection.execute(statement, rows)  # type: ignore[call-overload]
+        connection.exec_driver_sql(statement, rows)
 
 
 def tsvector(terms: str) -> str:

@@ -57,6 +57,7 @@ STEPS = (
         sqlite=(
             *_head(serial="INTEGER PRIMARY KEY AUTOINCREMENT", place="INTEGER", json="TEXT", search="", bytes="BLOB"),
             _FULL_TEXT,
+            "INSERT INTO records_fts (records_fts, rank) VALUES ('automerge', 8)",
             "CREATE TABLE places (next BIGINT NOT NULL)",
             "INSERT INTO places (next) VALUES (1)",
         ),

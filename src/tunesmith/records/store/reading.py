@@ -13,7 +13,7 @@ from ..query.compiling import Compiler
 from ..query.sorting import Order, beyond, keys
 from . import vectors
 from .catalog import StoredDataset
-from .facts import parse
+from .facts import is_kept, parse
 from .schema import records, search
 
 PAGE = 1_000  # rows in memory between the database and the records
@@ -106,6 +106,7 @@ class Source:
     def with_ids(self, query: str | None, ids: Sequence[str]) -> Sequence[Any]:
         """Rows of ROW of those that have one of these keys, in the order of insertion."""
         found: dict[int, Any] = {}
+        ids = [each for each in ids if is_kept(each)]
         wanted, _ = self.chosen(query, *ROW)
         for start in range(0, len(ids), PAGE):
             part = self.connection.execute(wanted.where(records.c.key.in_(ids[start : start + PAGE])))
@@ -119,7 +120,7 @@ class Source:
     def place_of(self, identity: int | str) -> int:
         """Raises DataError where no record has this id."""
         same = (records.c.dataset == self.dataset.id) & (records.c.key == str(identity))
-        found = self.connection.scalar(select(records.c.place).where(same))
+        found = self.connection.scalar(select(records.c.place).where(same)) if is_kept(str(identity)) else None
         if found is None:
             raise DataError(f"data set {self.dataset.name!r} has no record with the id {identity!r}.")
         return int(found)

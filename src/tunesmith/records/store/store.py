@@ -68,6 +68,7 @@ class Store:
         found: Iterable[Record] = [records] if isinstance(records, Record) else records
         catalog.check_name(name)
         catalog.check_workspace(workspace)
+        catalog.check_author(author)
         said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}
         processed = 0
         for each in writing.batches(found, batch):
@@ -171,6 +172,7 @@ class Store:
         Raises:
             DataError: neither a query nor ids: `delete` takes out a whole data set.
         """
+        catalog.check_author(author)
         if query is None and ids is None:
             raise DataError("delete_records needs a query or ids; `delete` takes out the whole data set.")
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from ...errors import DataError, RowError
 from ...errors import nearest as nearest_name
+from .facts import is_kept, plain
 from .schema import Row, records, vectors
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def check(named: Mapping[str, Sequence[float]], sizes: dict[str, int], identity:
     """
     for name, values in named.items():
         column = f"vectors.{name}"
+        if not is_kept(name):
+            raise RowError(identity, plain(column), "has a NUL or half a surrogate pair in its name.")
         if not len(values) or not np.isfinite(np.asarray(values, dtype=np.float64)).all():
             raise RowError(identity, column, "is empty or holds a number that is not finite.")
         if sizes.setdefault(name, len(values)) != len(values):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from ...errors import DataError
@@ -14,9 +15,12 @@ from . import catalog, fulltext, vectors
 from .clock import now
 from .facts import Encoded, Storable, encode, parse
 from .history import changes
-from .schema import Row, events, places, records
+from .schema import Row, events, places, records, stored
 
 BATCH = 1_000  # records a transaction
+_PLAIN = [column.name for column in stored if column.name != "facts"]
+_ADD = f"INSERT INTO records ({', '.join(_PLAIN)}, facts) VALUES ({', '.join('?' * len(stored))})"
+"""What SQLAlchemy would say, without its work on each row: a third of the time of a log."""
 _CHANGED = ("status", "score", "event_timestamp", "has_vectors", "facts", "body", "terms", "updated")
 
 
@@ -133,9 +137,12 @@ def allot(connection: Connection, count: int) -> Sequence[int]:
 
 def add(connection: Connection, rows: list[Row]) -> None:
     """Inserts whole rows."""
-    if rows:
-        connection.execute(insert(records), _searchable(connection, rows))
+    if rows and connection.dialect.name == "sqlite":
+        lines = [(*map(row.__getitem__, _PLAIN), orjson.dumps(row["facts"]).decode()) for row in rows]
+        connection.exec_driver_sql(_ADD, lines)
         fulltext.index(connection, rows)
+    elif rows:
+        connection.execute(insert(records), _searchable(connection, rows))
 
 
 def replace(connection: Connection, rows: list[Row], terms: Sequence[str]) -> None:

@@ -1,0 +1,170 @@
+"""How fast the record store is: log, load, the first page of a query among many records, memory of an iteration.
+
+python -m bench.store                      100,000 records logged and loaded, the query over 1,000,000
+python -m bench.store --many 200000        a smaller store for the query
+python -m bench.store --database postgresql://user@host/database
+
+Each record has about 30 words, a prediction, metadata, and every fourth an annotation. Logging includes making nothing:
+the records are made by the constructor before the clock starts, and encoded while it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, islice
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from tunesmith.records.store.store import Store
+from tunesmith.records.types import TextClassificationRecord
+
+from . import records
+from .workloads import ROOT
+
+RESULTS = ROOT / "bench" / "results" / "records.jsonl"
+LOG, LOAD, PAGE, MILLISECONDS = 12_000, 40_000, 250, 50.0
+WORDS, VOCABULARY = 30, 30_000
+STATUSES = ("Default", "Edited", "Discarded", "Validated")
+
+
+def made(count: int, seed: int = 0) -> Iterator[TextClassificationRecord]:
+    """Records of words as frequent as in a language: the n-th word comes 1/n as often as the first."""
+    draw = random.Random(seed)
+    names = [f"word{number}" for number in range(VOCABULARY)]
+    weights = list(accumulate(1 / (number + 1) for number in range(VOCABULARY)))
+    for number in range(count):
+        annotated = number % 4 == 0
+        yield TextClassificationRecord(
+            " ".join(draw.choices(names, cum_weights=weights, k=WORDS)),
+            id=f"{seed}-{number}",
+            prediction=[("pos", 0.75), ("neg", 0.25)],
+            prediction_agent="model",
+            annotation="pos" if annotated else None,
+            annotation_agent="me" if annotated else None,
+            metadata={"split": "train" if number % 5 else "test", "n": number % 100},
+            status="Validated" if annotated else STATUSES[number % 3],
+        )
+
+
+QUERIES = {
+    "frequent word": "word0 AND status:Validated",
+    "common word": "word50 AND status:Validated",
+    "rare word": "word20000 AND status:Validated",
+    "phrase": '"word0 word1" AND status:Edited',
+    "two words": "word3 AND word7 AND status:Default",
+    "prefix": "word123* AND status:Validated",
+    "metadata": "word5 AND status:Validated AND metadata.split:test",
+    "range": "word5 AND status:Validated AND score:[0.5 TO 1]",
+    "excluded": "word5 AND status:Validated AND NOT word0",
+}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def rates(url: str, count: int, rounds: int) -> dict[str, float]:
+    """Records a second, the best of some rounds: another program's share of the machine is no part of ours."""
+    batch = list(made(count))
+    logged, loaded = [], []
+    with Store(url) as store:
+        for number in range(rounds):
+            name = f"rates {number}"
+            logged.append(count / seconds(lambda name=name: store.log(batch, name, "bench")))  # type: ignore[misc]
+            loaded.append(count / seconds(lambda name=name: store.load(name, "bench")))  # type: ignore[misc]
+            store.delete(name, "bench")
+    return {"log": round(max(logged)), "load": round(max(loaded))}
+
+
+def fill(url: str, count: int) -> None:
+    with Store(url) as store:
+        rest = made(count, seed=1)
+        while part := list(islice(rest, 50_000)):
+            store.log(part, "many", "bench")
+
+
+def pages(url: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Milliseconds to the first page of each query: median and 95th percentile; and how many it found."""
+    found = {}
+    with Store(url) as store:
+        for name, query in QUERIES.items():
+            took = [seconds(lambda query=query: first_page(store, query)) * 1000 for _ in range(rounds)]  # type: ignore[misc]
+            found[name] = {
+                "median": round(median(took), 2),
+                "p95": round(quantiles(took, n=20)[-1], 2),
+                "rows": len(first_page(store, query)),
+            }
+    return found
+
+
+def first_page(store: Store, query: str) -> list[Any]:
+    return store.load("many", "bench", query=query, limit=PAGE)
+
+
+def memory(url: str) -> dict[str, float]:
+    """Megabytes that an iteration adds to a process that has read one page, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.store", "--iterate", url], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    first, last, count = done.stdout.split()
+    return {"added_mb": round((int(last) - int(first)) / 2**20, 1), "records": int(count)}
+
+
+def iterate(url: str) -> None:
+    count, first = 0, 0
+    with Store(url) as store:
+        for count, _ in enumerate(store.iterate("many", "bench", page=PAGE), start=1):
+            if count == 10 * PAGE:
+                first = records.peak_bytes()
+    print(first, records.peak_bytes(), count)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.store", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--records", type=int, default=100_000, help="logged and loaded")
+    parser.add_argument("--many", type=int, default=1_000_000, help="in the store that is queried")
+    parser.add_argument("--rounds", type=int, default=3, help="of logging and loading; ten times as many of a query")
+    parser.add_argument("--database", help="a URL or a path; a new SQLite file without")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--iterate", metavar="URL", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.iterate:
+        iterate(options.iterate)
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        url = options.database or str(Path(folder, "records.db"))
+        rate = rates(url, options.records, options.rounds)
+        fill(url, options.many)
+        query, kept = pages(url, 10 * options.rounds), memory(url)
+    slowest = max(each["median"] for each in query.values())
+    met = rate["log"] >= LOG and rate["load"] >= LOAD and slowest < MILLISECONDS
+    found = {
+        "what": "store",
+        "database": url.partition(":")[0] if options.database and "://" in url else "sqlite",
+        "records": options.records,
+        "many": options.many,
+        "rates": rate,
+        "first_page_ms": query,
+        "iterate": kept,
+        "goal": {"log": LOG, "load": LOAD, "first_page_ms": MILLISECONDS, "met": met},
+        **records.circumstances(),
+    }
+    records.append(found, options.results)
+    print(f"log {rate['log']:,} records/s (goal {LOG:,}), load {rate['load']:,} records/s (goal {LOAD:,})")
+    for name, each in query.items():
+        print(f"first page, {name}: {each['median']} ms (95%: {each['p95']} ms), {each['rows']} records")
+    print(f"iterating over {kept['records']:,} records adds {kept['added_mb']} MB; goals {'met' if met else 'NOT met'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

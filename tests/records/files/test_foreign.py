@@ -214,9 +214,12 @@ def test_argilla_2_spans_and_discarded_responses(tmp_path):
         "responses": {"ner": [{"value": None, "user_id": "u", "status": "discarded"}]},
         "suggestions": {},
     }
-    first, second = read(put(tmp_path / "records.json", [answered, refused]))
+    both = [{"value": [], "user_id": "v", "status": "discarded"}, {"value": spans, "user_id": "u"}]
+    third = {**row, "id": "c", "responses": {"ner": both}, "suggestions": {}}
+    first, second, third = read(put(tmp_path / "records.json", [answered, refused, third]))
     assert (first.annotation, first.prediction) == ([("PER", 0, 3)], [("PER", 0, 3, 0.5)])
     assert (second.annotation, second.status) == (None, "Discarded")
+    assert (third.annotation, third.annotation_agent, third.status) == ([("PER", 0, 3)], "u", "Validated")
 
 
 def test_the_columns_of_argilla_2_data_sets_are_known(tmp_path):
@@ -244,9 +247,10 @@ def test_records_go_to_argilla_2_and_back(tmp_path, caplog):
         TextClassificationRecord(text="a", annotation="x", prediction=[("y", 0.5)], metadata={"n": 1}, id="1"),
         TextClassificationRecord(text="b", id="2", vectors={"v": [1.0]}),
         TextClassificationRecord(text="c", id="3", status="Discarded"),
+        TextClassificationRecord(text="d", id="4", status="Discarded", annotation="x"),
     ]
-    assert write(records, tmp_path / "out", format="argilla") == 3
-    assert "not written: 3 times of records" in caplog.text
+    assert write(records, tmp_path / "out", format="argilla") == 4
+    assert "not written: 4 times of records" in caplog.text
     settings = json.loads((tmp_path / "out" / ".argilla" / "settings.json").read_text())
     assert [option["value"] for option in settings["questions"][0]["settings"]["options"]] == ["x", "y"]
     back = list(read(tmp_path / "out"))

@@ -134,6 +134,11 @@ def test_a_long_list_is_read_value_by_value(tmp_path, size):
         assert list(json_list(text_file(tmp_path / path, text))) == list(enumerate(values))
 
 
+def test_a_number_at_the_end_of_a_block_is_read_whole(tmp_path):
+    numbers = [12345] * 30_000
+    assert [value for _, value in json_list(text_file(tmp_path / "a.json", json.dumps(numbers)))] == numbers
+
+
 def test_splits_of_a_data_set_are_named_in_the_metadata(tmp_path):
     from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 

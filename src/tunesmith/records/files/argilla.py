@@ -202,16 +202,21 @@ def _about(texts: Mapping[str, str], place: int, plan: _Plan) -> tuple[dict[str,
 
 
 def _answered(responses: Sequence[Mapping[str, Any]], place: int, plan: _Plan) -> dict[str, Any]:
+    """What the first submitted response says; where all were discarded, the first of these."""
     sound = [each for each in responses if each.get("status") not in ("discarded", "draft")]
     sound = [each for each in sound if not is_none(each.get("value"))]
+    refused = [each for each in responses if each.get("status") == "discarded"]
     if len(sound) > 1:
         plan.asked.account.add("further responses to a record", len(sound) - 1)
-    if not sound:
-        discarded = any(each.get("status") == "discarded" for each in responses)
-        return {"status": "Discarded"} if discarded else {}
-    found = _labels(sound[0]["value"], place, plan)
-    agent = sound[0].get("user_id")
-    told: dict[str, Any] = {"annotation": found, "annotation_agent": None if agent is None else str(agent)}
+    taken = sound or refused
+    if not taken:
+        return {}
+    agent, value = taken[0].get("user_id"), taken[0].get("value")
+    told: dict[str, Any] = {"annotation_agent": None if agent is None else str(agent)}
+    told["status"] = None if sound else "Discarded"
+    if is_none(value):
+        return told
+    found = told["annotation"] = _labels(value, place, plan)
     return told if plan.task != "TextClassification" else {**told, "multi_label": isinstance(found, list)}
 
 

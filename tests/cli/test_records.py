@@ -150,7 +150,7 @@ def test_an_export_says_what_the_format_cannot_hold(run, folder):
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "1 records written to out\n")
-    assert done.stderr.startswith("tunesmith: warning: out: not written: 1 times of records; 1 records whose status is")
+    assert done.stderr.startswith("tunesmith: warning: out: not written: 1 event times; 1 records whose status is")
     assert done.stderr.count("\n") == 1
     assert run("export", "a", "a.conll")[1] == "0 records written to a.conll, 1 left out\n"
 

@@ -250,7 +250,7 @@ def test_records_go_to_argilla_2_and_back(tmp_path, caplog):
         TextClassificationRecord(text="d", id="4", status="Discarded", annotation="x"),
     ]
     assert write(records, tmp_path / "out", format="argilla") == 4
-    assert "not written: 4 times of records" in caplog.text
+    assert "not written: 4 event times" in caplog.text
     settings = json.loads((tmp_path / "out" / ".argilla" / "settings.json").read_text())
     assert [option["value"] for option in settings["questions"][0]["settings"]["options"]] == ["x", "y"]
     back = list(read(tmp_path / "out"))

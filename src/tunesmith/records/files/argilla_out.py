@@ -103,7 +103,7 @@ def _user(agent: str) -> str:
 
 
 def _count_lost(record: Any, account: Account) -> None:
-    account.add("times of records")
+    account.add("event times")
     agent = record.annotation_agent
     lost = {
         "records whose status is Edited": record.status == "Edited",

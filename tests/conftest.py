@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
         TOKENIZERS_PARALLELISM="false",
         TUNESMITH_HOME=str(Path(scratch, "home")),
     )
+    os.environ.setdefault("TUNESMITH_TEST_DATA", os.environ.get("TUNESMITH_DATA", ""))  # of tests on real data
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "TUNESMITH_DATA"):
         os.environ.pop(name, None)
 

@@ -61,7 +61,9 @@ def _with_what_stays(message: str, done: int, name: str) -> str:
     from ..records.store.writing import BATCH
 
     stays = done // BATCH * BATCH
-    return f"{message} The {stays:,} records before stay in {name!r}; a new import replaces them." if stays else message
+    if not stays:
+        return message
+    return f"{message.removesuffix('.')}. The {stays:,} records before stay in {name!r}; a new import replaces them."
 
 
 def export(argv: Sequence[str]) -> int:

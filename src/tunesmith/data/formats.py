@@ -38,13 +38,13 @@ def suffix_of(path: str | Path) -> str:
     return name.suffix.lower() if name.suffix.lower() in _FORMATS else ""
 
 
-def open_file(path: Path, names: Names = None) -> Opened:
-    """A file by its suffix. `names` are the columns of JSON rows that are lists.
+def open_file(path: Path, names: Names = None, *, suffix: str | None = None) -> Opened:
+    """A file by its suffix, or by the one that is said. `names` are the columns of JSON rows that are lists.
 
     Raises:
         DataError: an unknown suffix, or (while the tables are read) a file that is damaged or not what it is named.
     """
-    suffix = suffix_of(path)
+    suffix = suffix_of(path) if suffix is None else suffix
     if not suffix:
         raise DataError(
             f"{path}: the format is not known by this suffix. Known: {', '.join(sorted(_FORMATS))}; each also with "

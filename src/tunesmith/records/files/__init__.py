@@ -16,6 +16,7 @@ from .finding import format_of, format_to, named
 __all__ = ["read", "write"]
 
 BAD_ROWS = ("error", "drop")
+_SAID: dict[str, dict[str, Any]] = {"tsv": {"mark": "\t"}, "json": {"as_list": True}, "jsonl": {"as_list": False}}
 SIDES = ("annotation", "prediction")
 
 
@@ -49,7 +50,7 @@ def read(
         if value not in known:
             raise ConfigError(key, value, " or ".join(map(repr, known)))
     kind = None if task is None else task_named(task)
-    asked = Asked(str(path), kind, columns, side, bad_rows, separator, split)
+    asked = Asked(str(path), kind, columns, side, bad_rows, separator, split, format)
     module = _module(named(format) if format else format_of(str(path)))
     return _told(module.read(asked), asked.account, f"{path}: not read")
 
@@ -65,7 +66,7 @@ def write(records: Iterable[Record], path: str | Path, *, format: str | None = N
     """
     account = Account()
     module = _module(named(format) if format else format_to(str(path)))
-    count = int(module.write(_of_one_task(records, path), Path(path), account))
+    count = int(module.write(_of_one_task(records, path), Path(path), account, **_SAID.get(format or "", {})))
     account.tell(f"{path}: not written")
     return count
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...data.rows import JSON, as_json
+from ..columns import NUMBERED
 from ..record import Record
-from .own import FREE, NUMBERED
+from .own import FREE
 from .tables import without_none
 
 CHUNK = 10_000  # records in memory at a time

@@ -68,6 +68,7 @@ class Asked:
     bad_rows: str = "error"
     separator: str | None = None
     split: str | None = None
+    format: str | None = None  # where it was named, and not found by suffix and content
     account: Account = field(default_factory=Account)
 
     def each(self, rows: Iterable[tuple[int, Row]], make: Make) -> Iterator[Record]:

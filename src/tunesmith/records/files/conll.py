@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...data.formats import suffix_of
 from ..record import Record
 from ..spans import tags_of
 from ..types import TokenClassificationRecord
@@ -22,7 +23,8 @@ _COLUMNS = ("pos", "chunk")
 def read(asked: Asked) -> Iterator[Record]:
     """The sentences, tags as annotations; fields between token and tag (pos, chunk) go to the metadata, one a token."""
     task = asked.task or "TokenClassification"
-    return rows.records(tables.rows(asked.path), replace(asked, task=task))
+    known = asked.format is None or suffix_of(asked.path) in (".conllu", ".conll")
+    return rows.records(tables.rows(asked.path, None if known else ".conll"), replace(asked, task=task))
 
 
 def write(records: Iterator[Record], path: Path, account: Account) -> int:

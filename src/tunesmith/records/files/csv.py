@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ...data.formats import suffix_of
 from ..record import Record
 from . import rows, tables
 from .asked import Account, Asked, Row
@@ -17,7 +18,14 @@ from .staged import text_file
 
 def read(asked: Asked) -> Iterator[Record]:
     """The rows of a table of plain cells (csv, tsv, plain text: a row a line); an empty cell says nothing."""
-    return rows.records(map(_opened, tables.rows(asked.path)), asked)
+    return rows.records(map(_opened, tables.rows(asked.path, _suffix(asked))), asked)
+
+
+def _suffix(asked: Asked) -> str | None:
+    """What a named format stands for; that of the path where none is named, or one that is as good."""
+    if asked.format is None or suffix_of(asked.path) in (".csv", ".tsv", ".tab", ".txt", ".text"):
+        return None
+    return f".{asked.format.lower()}"
 
 
 def _opened(found: tuple[int, Row]) -> tuple[int, Row]:
@@ -29,10 +37,10 @@ def _opened(found: tuple[int, Row]) -> tuple[int, Row]:
     return place, {name: None if cell is None else cell_value(name, cell, task) for name, cell in row.items()}
 
 
-def write(records: Iterator[Record], path: Path, account: Account) -> int:
-    """RFC 4180; a tab between the cells where the path ends in .tsv."""
+def write(records: Iterator[Record], path: Path, account: Account, mark: str = ",") -> int:
+    """RFC 4180; a tab between the cells where `mark` is one, or the path ends in .tsv."""
     first = next(records)
-    mark = "\t" if {".tsv", ".tab"} & set(path.suffixes) else ","
+    mark = "\t" if {".tsv", ".tab"} & set(path.suffixes) else mark
     names = ("task", *first.FIELDS)
     count = 0
     with text_file(path) as file:

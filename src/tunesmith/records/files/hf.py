@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ...data.dataset import Dataset
@@ -46,8 +47,22 @@ def _of_every_split(parts: object) -> Iterator[tuple[int, Row]]:
             place += 1
 
 
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """A library prints nothing, and `datasets` draws a bar where nobody says no."""
+    import datasets
+
+    before = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if before:
+            datasets.enable_progress_bars()
+
+
 def write(records: Iterator[Record], path: Path, account: Account) -> int:
     """A folder that `load_from_disk` reads, with a column for each field of the records."""
-    with arrow.gathered(records) as table, staged(path) as aside:
+    with arrow.gathered(records) as table, staged(path) as aside, _without_bars():
         table.save_to_disk(str(aside))
         return len(table)

@@ -53,6 +53,8 @@ def json_list(path: Path) -> Iterator[tuple[int, Any]]:
             opened = opened or held[at] == "["
             at += 1
         if at < len(held) and held[at] == "]":
+            if held[at + 1 :].strip() or any(map(str.strip, texts)):
+                raise DataError(f"{path}: something follows the list of {place} values: one value a line is 'jsonl'.")
             return
         try:
             value, end = decode(held, at)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...data.formats import suffix_of
 from ...data.places import Paths, located
 from ...errors import RowError
 from ..record import Record
@@ -32,9 +33,9 @@ def _rows(asked: Asked) -> Iterator[tuple[int, Row]]:
 
 
 def _values(path: Path, asked: Asked, start: int) -> Iterator[Row]:
-    of_lines = ".jsonl" in path.name.lower() or ".ndjson" in path.name.lower()
+    of_lines = asked.format == "jsonl" or (asked.format is None and suffix_of(path) != ".json")
     if not of_lines and not is_list(path):
-        yield from (row for _, row in tables.rows(str(path)))
+        yield from (row for _, row in tables.rows(str(path), ".json"))
         return
     for place, value in json_lines(path) if of_lines else json_list(path):
         if isinstance(value, Mapping):
@@ -48,9 +49,9 @@ def _values(path: Path, asked: Asked, start: int) -> Iterator[Row]:
             raise RowError(start + place, "*", reason, source=str(path))
 
 
-def write(records: Iterator[Record], path: Path, account: Account) -> int:
-    """A mapping a line; a list of them where the path ends in .json."""
-    as_list = ".json" in (path.suffix.lower(), path.with_suffix("").suffix.lower())
+def write(records: Iterator[Record], path: Path, account: Account, as_list: bool | None = None) -> int:
+    """A mapping a line, or a list of them; None is a list where the path ends in .json."""
+    as_list = suffix_of(path) == ".json" if as_list is None else as_list
     count = 0
     with text_file(path) as file:
         for count, record in enumerate(records, start=1):

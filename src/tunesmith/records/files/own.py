@@ -8,12 +8,12 @@ from typing import Any
 
 from ...data.cells import spelled
 from ...errors import RowError, UnknownField
+from ..columns import NUMBERED
 from ..fields import is_none, listed
 from ..record import Record
 from ..types import TYPES
 from .asked import Asked, Make, Row
 
-NUMBERED = "id_is_number"  # a column beside ids that are texts and numbers: which are numbers
 FREE = ("inputs", "metadata", "vectors", "explanation", "metrics")
 _LISTS = ("tokens", "tags", "prediction", "search_keywords")
 _TELLING = {"annotation", "prediction", "inputs", "multi_label"}
@@ -54,8 +54,11 @@ def record_of(place: int, row: Row, kind: type[Record]) -> Record:
     if values.pop(NUMBERED, None):
         values["id"] = int(values["id"])
     values = {name: _opened(name, cell, kind.task, place) for name, cell in values.items()}
-    if kind.task == "TextClassification" and "multi_label" not in values and listed(values.get("annotation")):
-        values["multi_label"] = True
+    labels = listed(values.get("annotation"))
+    if labels is not None and kind.task == "TextClassification":
+        several = values.setdefault("multi_label", True)
+        if several is False and len(labels) == 1:  # beside records with several, in a column of lists
+            values["annotation"] = labels[0]
     if "inputs" in values and isinstance(values["inputs"], Mapping):
         values["inputs"] = {name: part for name, part in values["inputs"].items() if part is not None}
     try:

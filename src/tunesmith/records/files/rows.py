@@ -36,10 +36,15 @@ _NAMES = {
 
 def records(rows: Iterable[tuple[int, Row]], asked: Asked) -> Iterator[Record]:
     """The records of (place, row) pairs, in their order."""
+    from . import argilla
+
     left = iter(rows)
     peeked = list(islice(left, PEEKED))
     names = list(dict.fromkeys(str(key) for _, row in peeked for key in row))
     found = [row for _, row in peeked]
+    if argilla.is_flat(names):
+        yield from argilla.flat(chain(peeked, left), asked)
+        return
     if asked.columns is None and own.is_own(names, found):
         make = own.maker(names, found, asked)
     else:

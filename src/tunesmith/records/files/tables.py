@@ -15,8 +15,10 @@ from .asked import Row
 from .own import FREE
 
 
-def rows(path: str) -> Iterator[tuple[int, Row]]:
+def rows(path: str, suffix: str | None = None) -> Iterator[tuple[int, Row]]:
     """(place, row) of a path, or of all files of a glob, in order; cells are plain Python values.
+
+    suffix: the format, where it is not told by the path.
 
     Raises:
         DataError: no such file, or one that is damaged or no table.
@@ -26,7 +28,7 @@ def rows(path: str) -> Iterator[tuple[int, Row]]:
         raise DataError(f"{path} is no file: a folder or a data set of the hub is read with the format 'hf'.")
     place = 0
     for file in found:
-        opened = open_file(file)
+        opened = open_file(file, suffix=suffix)
         for table in opened.tables:
             for row in _rows(table, opened, str(file)):
                 yield place, row

@@ -1,0 +1,204 @@
+"""`tunesmith records …` as a person runs it: what it prints, its errors in one line, its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tunesmith import cli
+from tunesmith.records import TextClassificationRecord
+from tunesmith.records.store.store import Store
+
+ROWS = "text,label,split\ngood,pos,train\nbad,neg,train\nfine,pos,test\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews.csv").write_text(ROWS, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder, capsys):
+    def command(*words):
+        code = cli.main(["records", *words])
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return command
+
+
+@pytest.fixture
+def reviews(run):
+    assert run("import", "reviews.csv", "--name", "reviews")[0] == 0
+    return run
+
+
+def test_a_file_is_imported_and_listed(run):
+    code, out, err = run("import", "reviews.csv", "--name", "reviews")
+    assert (code, err) == (0, "")
+    assert out == "3 records logged to 'reviews' (TextClassification, workspace default)\n"
+    code, out, err = run("list")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "data set                task  records  workspace",
+        "--------  ------------------  -------  ---------",
+        "reviews   TextClassification        3    default",
+    ]
+    assert json.loads(run("list", "--json")[1])[0]["records"] == 3
+
+
+def test_the_same_file_again_changes_nothing_and_another_adds(reviews, folder):
+    assert reviews("import", "reviews.csv", "--name", "reviews")[1].endswith(
+        "(TextClassification, workspace default)\n"
+    )
+    (folder / "more.csv").write_text("text,label\nnew,pos\n", encoding="utf-8")
+    out = reviews("import", "more.csv", "--name", "reviews")[1]
+    assert out == "1 records logged to 'reviews' (TextClassification, workspace default), which holds 4\n"
+
+
+def test_several_files_workspaces_and_databases(run, folder):
+    (folder / "more.csv").write_text("text,label\nnew,pos\n", encoding="utf-8")
+    words = "import", "reviews.csv", "more.csv", "--name", "a", "--workspace", "team", "--database", "own.db"
+    assert run(*words)[1] == "4 records logged to 'a' (TextClassification, workspace team)\n"
+    assert (folder / "own.db").is_file()
+    assert "no data sets yet" in run("list")[1]
+    assert run("list", "--database", "own.db", "--json", "--workspace", "team")[0] == 0
+    code, out, err = run("list", "--database", "own.db", "--workspace", "other")
+    assert (code, out) == (1, "")
+    assert err.startswith("tunesmith: error: unknown workspace: 'other'. ")
+    assert err.endswith("Known: team. It exists from its first log.\n")
+
+
+def test_records_are_queried_as_json_lines(reviews):
+    code, out, err = reviews("query", "reviews", "status:Validated AND metadata.split:train")
+    assert (code, err) == (0, "")
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "bad"]
+    assert len(reviews("query", "reviews", "--limit", "1")[1].splitlines()) == 1
+    assert reviews("query", "reviews", "annotated_as:pos", "--count")[1] == "2\n"
+
+
+def test_a_bad_query_is_one_line(reviews):
+    code, out, err = reviews("query", "reviews", "status:(Validated")
+    assert (code, out) == (1, "")
+    assert err.startswith("tunesmith: error: ")
+    assert err.count("\n") == 1
+
+
+def test_one_record_is_shown_with_its_history(reviews):
+    with Store() as store:
+        (record,) = store.load("reviews", "default", query="text:bad")
+        record.annotation = "pos"
+        store.log(record, "reviews", "default", author="ann")
+    code, out, err = reviews("show", "reviews", record.key)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["text", "bad"]
+    assert "metadata         split: train" in lines
+    at = lines.index("history")
+    assert "logged: status Validated; annotation neg" in lines[at + 1]
+    assert lines[at + 2].endswith("changed by ann: annotation pos")
+    found = json.loads(reviews("show", "reviews", record.key, "--json")[1])
+    assert [event["kind"] for event in found["history"]] == ["logged", "changed"]
+    code, out, err = reviews("show", "reviews", "nobody")
+    assert (code, out) == (1, "")
+    assert "has no record with the id 'nobody'" in err
+
+
+def test_deleting_asks_for_yes_and_takes_out_what_matches(reviews):
+    code, out, err = reviews("delete", "reviews")
+    assert (code, out) == (2, "")
+    told = "the data set 'reviews' with its 3 records would be gone for good: add --yes to take them out."
+    assert err == f"tunesmith: error: {told}\n"
+    code, out, err = reviews("delete", "reviews", "--query", "annotated_as:pos")
+    assert (code, out) == (2, "")
+    assert err.startswith("tunesmith: error: 2 records of 'reviews' would be gone for good")
+    assert (
+        reviews("delete", "reviews", "--query", "annotated_as:pos", "--yes")[1] == "took 2 records out of 'reviews'\n"
+    )
+    assert reviews("delete", "reviews", "--yes")[1] == "took out 'reviews' with 1 records\n"
+    assert reviews("list")[1].startswith("no data sets yet in ")
+
+
+def test_a_data_set_is_copied(reviews):
+    assert reviews("copy", "reviews", "again", "--to", "team")[1] == "copied 3 records to 'again' (workspace team)\n"
+    code, _, err = reviews("copy", "reviews", "again", "--to", "team")
+    assert code == 1
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.json", "out.parquet", "out", "out.jsonl.gz"])
+def test_what_is_exported_can_be_imported(reviews, folder, name):
+    code, out, err = reviews("export", "reviews", name)
+    assert (code, out, err) == (0, f"3 records written to {name}\n", "")
+    assert reviews("import", name, "--name", "back")[0] == 0
+    with Store() as store:
+        assert store.load("back", "default") == store.load("reviews", "default")
+
+
+def test_an_export_says_what_the_format_cannot_hold(run, folder):
+    with Store() as store:
+        store.log([TextClassificationRecord(text="a", annotation="x", status="Edited", id=1)], "a", "default")
+    done = subprocess.run(
+        [sys.executable, "-m", "tunesmith", "records", "export", "a", "out", "--format", "argilla"],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "1 records written to out\n")
+    assert done.stderr.startswith("tunesmith: warning: out: not written: 1 event times; 1 records whose status is")
+    assert done.stderr.count("\n") == 1
+    assert run("export", "a", "a.conll")[1] == "0 records written to a.conll, 1 left out\n"
+
+
+def test_a_query_without_matches_exports_nothing(reviews, folder):
+    code, out, err = reviews("export", "reviews", "out.csv", "--query", "text:nowhere")
+    assert (code, out) == (1, "")
+    assert err == "tunesmith: error: there are no records to write to out.csv.\n"
+    assert not (folder / "out.csv").exists()
+
+
+def test_a_bad_row_stops_an_import_with_its_place(run, folder):
+    rows = [{"text": f"text {place}", "label": "x"} for place in range(1_200)] + [{"text": 7, "label": "x"}]
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    code, out, err = run("import", "a.jsonl", "--name", "a")
+    assert (code, out) == (1, "")
+    told = "a.jsonl: row 1200, column 'text': is of type int, 7: expected text."
+    stays = "The 1,000 records before stay in 'a'; a new import replaces them."
+    assert err == f"tunesmith: error: {told} {stays}\n"
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, rows[:-1])), encoding="utf-8")
+    assert run("import", "a.jsonl", "--name", "a")[1].startswith("1,200 records logged to 'a'")
+    with Store() as store:
+        assert store.count("a", "default") == 1_200
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["import", "reviews.csv"], 2, "--name is missing: give the data set a name, as --name reviews."),
+        (["import", "missing.csv", "--name", "a"], 1, "there is no file 'missing.csv'."),
+        (["import", "reviews.csv", "--name", "a", "--format", "excel"], 2, "unknown format 'excel'."),
+        (["import", "reviews.csv", "--name", "a", "--as", "gold"], 2, "expected 'annotation' or 'prediction'"),
+        (["import", "reviews.csv", "--name", "a", "--limit", "0"], 2, "--limit is '0': expected a whole number, 1 or"),
+        (["import", "reviews.csv", "--name", "_a"], 1, "a data set cannot be called '_a'"),
+        (["import", "reviews.csv", "--name", "a", "--columns", "text,lable"], 1, "no column 'lable'"),
+        (["export", "nothing", "out.csv"], 1, "unknown workspace: 'default'."),
+        (["list", "--workspaces", "a"], 2, "unknown flag --workspaces. Did you mean '--workspace'?"),
+        (["lst"], 2, "unknown command of records 'lst'. Did you mean 'list'?"),
+    ],
+)
+def test_errors_are_one_line(run, words, code, told):
+    found, out, err = run(*words)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert err.startswith("tunesmith: error: ")
+    assert told in err
+
+
+def test_help_names_every_command(run):
+    out = run("--help")[1]
+    for command in ("import", "export", "list", "show", "query", "delete", "copy"):
+        assert f"records {command} " in out

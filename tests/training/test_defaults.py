@@ -62,9 +62,7 @@ def test_epochs_that_do_not_apply_are_not_said() -> None:
     for epochs in (1, 3, "3", 4):  # the first is progress: the fourth is the soonest end
         assert "a stop after" not in said(choice, {"num_train_epochs": epochs}, 3)
     assert "a stop after 3 epochs" in said(choice, {"num_train_epochs": 5}, 3)
-    assert "a stop after 3 evaluations" in replace(
-        choice, decided={"num_train_epochs": 1, "eval_strategy": "steps"}
-    ).told(3)
+    assert "a stop after 3 evaluations" in said(choice, {"num_train_epochs": 1, "eval_strategy": "steps"}, 3)
 
 
 @pytest.mark.parametrize("rows", [1, 10, 10**7])

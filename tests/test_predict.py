@@ -10,7 +10,7 @@ import torch
 
 import tiny
 from tunesmith import api
-from tunesmith.errors import ConfigError
+from tunesmith.errors import ConfigError, RowError
 from tunesmith.run import Run
 
 TEXTS = [("a man " * (place * 7 % 23 + 1)).strip() for place in range(2_500)]
@@ -54,3 +54,17 @@ def test_another_precision_is_refused(run: Run) -> None:
 def test_a_language_model_writes_on_in_bf16_too(tmp_path: Path) -> None:
     causal = api.load(tiny.gpt2(tmp_path))
     assert isinstance(causal.predict(["the phone"], precision="bf16")[0].text, str)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "datasets"])
+def test_a_table_is_predicted_row_by_row(run: Run, kind: str) -> None:
+    columns = {"note": ["x", "y", "z"], "text": TEXTS[:3]}
+    module = pytest.importorskip(kind)
+    table = module.Dataset.from_dict(columns) if kind == "datasets" else module.DataFrame(columns)
+    assert [each.scores for each in run.predict(table)] == [each.scores for each in run.predict(TEXTS[:3])]
+
+
+def test_a_mapping_without_the_text_is_told_with_its_keys(run: Run) -> None:
+    with pytest.raises(RowError) as caught:
+        run.predict([{"text": "a man"}, {"txt": "a man"}])
+    assert str(caught.value) == "row 1, column 'text': is missing: the keys are 'txt'"

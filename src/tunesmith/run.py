@@ -62,7 +62,7 @@ class Run:
         """One prediction an input, in order; each goes through the model once, in batches of like length.
 
         inputs: texts; (text, pair) or (question, context) tuples; or mappings, by the task's column roles or with the
-            columns that the run was trained on.
+            columns that the run was trained on; or a frame of such rows (pandas, polars, Arrow, Hugging Face).
         precision: "bf16" computes in 16 bits, where the hardware is fast in it: scores then differ in the third digit.
 
         Raises:
@@ -72,8 +72,10 @@ class Run:
             told = "put the one text into a list"
             if os.path.isfile(inputs):
                 told = "a file is predicted with `tunesmith predict RUN FILE`, or from a frame: "
-                told += '`run.predict(pandas.read_csv(path).to_dict("records"))`'
+                told += "`run.predict(pandas.read_csv(path))`"
             raise ConfigError("inputs", inputs, f"a list of inputs; {told}")
+        if hasattr(inputs, "columns") or hasattr(inputs, "column_names"):  # a frame, a table, a data set
+            inputs = [row for _, row in read(inputs, name="inputs")]
         examples = self.task.inputs([self.as_roles(value) for value in inputs])
         return self.predictions(examples, batch_size=batch_size, precision=precision)
 

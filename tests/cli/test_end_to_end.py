@@ -109,7 +109,9 @@ def test_progress_is_ours_and_other_libraries_are_silent(told):
 
 
 def test_columns_and_the_kind_of_labels_are_said_aloud(told):
-    assert "columns: text=message, label=verdict; single labels, 2 classes" in told["train"]["err"].splitlines()
+    assert (
+        "columns: text=message, label=verdict; single labels, 2 classes (no, yes)" in told["train"]["err"].splitlines()
+    )
     assert "columns: text=utterance, label=label; single labels, 2 classes" in told["inferred"]["err"].splitlines()
 
 

@@ -40,7 +40,7 @@ def test_the_name_of_a_file_is_told_how_files_are_predicted(tmp_path):
     told = str(caught.value)
     assert told.endswith(
         "expected a list of inputs; a file is predicted with `tunesmith predict RUN FILE`, or from a frame: "
-        '`run.predict(pandas.read_csv(path).to_dict("records"))`.'
+        "`run.predict(pandas.read_csv(path))`."
     )
     for text in ("a text", "new.csv", "a\0b", "long" * 5_000):
         with pytest.raises(ConfigError, match="put the one text into a list"):

@@ -66,3 +66,27 @@ def test_a_table_of_one_word_a_row_is_told_of() -> None:
     sentence = {"word": ["Anna", "came"], "tag": ["B-PER", "O"]}
     lists = [*({name: [cell] for name, cell in row.items()} for row in rows), sentence]
     assert read(lists, task="token-classification")[1] == []
+
+
+def found(rows: Any) -> str:
+    notes: list[str] = []
+    read_data(tasks.get("text-classification"), rows, None, None, Settings.make(train=rows), note=notes.append)
+    return notes[0]
+
+
+def test_few_classes_are_named_and_many_are_counted() -> None:
+    assert found(TEXTS) == "columns: text=text, label=label (not used: author); single labels, 2 classes (n, y)"
+    assert found([(f"text {n}", f"class {n % 11}") for n in range(22)]).endswith("single labels, 11 classes")
+
+
+@pytest.mark.parametrize(("cell", "said"), [("a|b", True), ("a, b", True), ("c; d", False), ("a-b", False)])
+def test_labels_that_seem_to_be_several_are_told_of(cell: str, said: bool) -> None:
+    told = found([("one", "a"), ("two", "b"), ("three", cell)] * 4)
+    assert ("say label_kind='multi' if a row has several labels" in told) == said
+
+
+def test_spans_in_the_place_of_labels_are_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        found([{"text": "Anna sang", "spans": [{"start": 0, "end": 4, "label": "PER"}]}] * 4)
+    assert "column 'spans' holds lists of mappings" in str(caught.value)
+    assert "task='token-classification'" in str(caught.value)

@@ -153,3 +153,8 @@ def test_secrets_are_masked_at_any_depth_by_name_and_by_form():
     assert arguments.masked({"length_column_name": "length", "hub_token": None}) == {
         "length_column_name": "length", "hub_token": None,
     }  # fmt: skip
+
+
+def test_who_says_how_often_to_save_has_it_saved(tmp_path):
+    assert build(tmp_path, save_steps=20).save_strategy == "steps"
+    assert build(tmp_path, save_steps=20, save_strategy="no").save_strategy == "no"

@@ -77,7 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TunesmithError as error:
         if debug:
             raise
-        return _fail(f"error: {error}", 2 if isinstance(error, ConfigError | UnknownName) else 1)
+        from .wording import as_flags
+
+        return _fail(f"error: {as_flags(str(error))}", 2 if isinstance(error, ConfigError | UnknownName) else 1)
     except Exception as error:
         if debug:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ _KINDS = {
     "mixed": "some contexts have no answer",
     "answerable": "every context has an answer",
 }
+_FEW = 10  # classes that are named one by one
 _SENTENCES = 20  # this many rows of one word each may be a sample of sentences; more are a column of words
 _WHOLE_SENTENCES = "each is read as a sentence of its own; give a CoNLL file, or lists of words and tags"
 
@@ -188,7 +189,20 @@ def _found(dataset: Dataset, examples: Examples, *, is_inferred: bool) -> str:
     left = f" (not used: {', '.join(unused)})" if unused and is_inferred else ""
     names = examples.labels.names if examples.labels else ()
     kind = _KINDS.get(examples.kind, "").format(len(names))
+    if examples.kind in ("single", "multi") and len(names) <= _FEW:
+        kind += f" ({', '.join(names)})"
+    if examples.kind == "single" and (mark := _joined(names)):
+        kind += f"; some hold {mark!r}: say label_kind='multi' if a row has several labels"
     return f"columns: {_listed(examples.columns)}{left}" + (f"; {kind}" if kind else "")
+
+
+def _joined(names: Sequence[str]) -> str | None:
+    """The mark that seems to join several labels of a cell: one whose parts are labels of other cells too."""
+    for mark in "|;,":
+        parts = [part.strip() for name in names if mark in name for part in name.split(mark)]
+        if any(part in names or parts.count(part) > 1 for part in parts):
+            return mark
+    return None
 
 
 def _listed(columns: Mapping[str, str]) -> str:

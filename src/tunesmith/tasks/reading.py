@@ -199,6 +199,10 @@ def by_role(values: Sequence[Any], hints: Mapping[str, Sequence[str]]) -> Iterat
     for place, value in enumerate(values):
         if isinstance(value, Mapping):
             found = {role: next((n for n in (role, *names) if n in value), None) for role, names in hints.items()}
+            first = next(iter(hints))
+            if found[first] is None:
+                keys = ", ".join(map(repr, value)) or "none"
+                raise RowError(place, first, f"is missing: the keys are {keys}")
             yield place, {role: value[name] for role, name in found.items() if name is not None}
         elif isinstance(value, list | tuple):
             if len(value) > len(hints):

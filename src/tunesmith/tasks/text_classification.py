@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ..data.columns import resolve
 from ..data.labels import Labels, infer
-from ..errors import RowError
+from ..errors import DataError, RowError
 from ..metrics import classification
 from .base import Example, Examples, Prediction, Reading
 from .reading import by_role, check_pairs, collect, optional_text, text_cell
@@ -93,6 +93,11 @@ class TextClassification:
 
 def _labels(dataset: Any, column: str, reading: Reading) -> Labels:
     values = dataset.column(column)
+    if any(isinstance(cell, list) and cell and isinstance(cell[0], Mapping) for cell in values):
+        raise DataError(
+            f"{dataset.name}: column {column!r} holds lists of mappings, not labels: spans of a text are learned with "
+            "task='token-classification'."
+        )
     return infer(values, declared=dataset.declared.get(column), untyped=dataset.untyped, kind=reading.label_kind)
 
 

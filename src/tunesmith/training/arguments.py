@@ -93,6 +93,8 @@ def _ours(wanted: Mapping[str, Any], output_dir: str) -> dict[str, Any]:
         "logging_nan_inf_filter": False,  # it would hide from the log what the Trainer stops at
         "use_cpu": not accelerator(),
     }
+    if "save_steps" in wanted:
+        ours["save_strategy"] = "steps"  # who says how often wants them
     if wanted.get("load_best_model_at_end"):
         ours["save_strategy"] = wanted.get("eval_strategy", "no")  # the best model has to be somewhere
         for name in ("eval_steps", "logging_steps"):

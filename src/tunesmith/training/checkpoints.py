@@ -130,7 +130,9 @@ def resolve(checkpoint: bool | str | os.PathLike[str] | None, output_dir: str | 
         if found is None:
             where = output_dir if str(output_dir) else "output_dir is empty"
             raise NoCheckpoint(
-                where, "there is no checkpoint to resume from. Give its path, or train without `checkpoint`."
+                where,
+                "there is no checkpoint to resume from: a run writes them with save_strategy='steps' or 'epoch'. "
+                "Give the path of one, or train without `checkpoint`.",
             )
         return found
     return _given(Path(checkpoint))

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from ..tasks.base import Example, Prediction
 from .batching import IGNORED, pad_rows
+from .narrowing import narrowed
 from .recipe import Batch, Encoding, Feature, Row
 
 APART = -1e9  # added to a score of attention; within range of 16-bit floats with 8 exponent bits
@@ -22,8 +23,7 @@ INPUTS = ("input_ids", "token_type_ids", "attention_mask", "position_ids")
 
 def padded(features: Sequence[Feature], encoding: Encoding, *, side: str = "right") -> Batch:
     """`input_ids` and what goes with them, (batch, tokens); packed rows get a mask (batch, 1, tokens, tokens)."""
-    tokenizer = encoding.tokenizer
-    fills = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": getattr(tokenizer, "pad_token_type_id", 0)}
+    fills = _fills(encoding)
     rows = {key: [feature[key] for feature in features] for key in INPUTS if key in features[0]}
     if "attention_mask" not in rows:
         rows["attention_mask"] = [np.ones(len(ids), dtype=np.int64) for ids in rows["input_ids"]]
@@ -31,6 +31,13 @@ def padded(features: Sequence[Feature], encoding: Encoding, *, side: str = "righ
         key: pad_rows(values, fills.get(key, 0), side=side, multiple=encoding.pad_to, limit=encoding.maxlength)
         for key, values in rows.items()
     }
+
+
+def _fills(encoding: Encoding) -> dict[str, int]:
+    """What padding holds, where that is not 0."""
+    tokenizer = encoding.tokenizer
+    types = getattr(tokenizer, "pad_token_type_id", 0)
+    return {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": types, "labels": IGNORED}
 
 
 def block_mask(segments: torch.Tensor, *, causal: bool) -> torch.Tensor:
@@ -47,8 +54,13 @@ def block_mask(segments: torch.Tensor, *, causal: bool) -> torch.Tensor:
     return torch.where(seen, 0.0, APART)[:, None]
 
 
-def apart(batch: Batch, *, causal: bool) -> Batch:
-    """The batch with an attention mask the model can read: 2-D where no row of it is packed, else 4-D."""
+def apart(batch: Batch, encoding: Encoding, *, causal: bool, narrow: bool = False) -> Batch:
+    """The batch with an attention mask the model can read: 2-D where no row of it is packed, else 4-D.
+
+    narrow: packed rows may be set in narrower blocks.
+    """
+    if narrow and bool(batch["attention_mask"].gt(1).any()):
+        batch = narrowed(batch, _fills(encoding), multiple=encoding.pad_to)
     segments = batch["attention_mask"]
     packed = bool(segments.gt(1).any())
     return {**batch, "attention_mask": block_mask(segments, causal=causal) if packed else segments}
@@ -67,6 +79,24 @@ def _shared(number: int) -> torch.Tensor:
     return shared
 
 
+@dataclass(frozen=True)
+class CausalBatches:
+    """Collates features with labels that are the tokens themselves, -100 on padding and on a packed row's first token.
+
+    Padding is told by its place, not by its token, and is on the right, whatever the tokenizer's side: positions then
+    start at the first token. narrow: see `apart`.
+    """
+
+    encoding: Encoding
+    narrow: bool = False
+
+    def __call__(self, features: list[Feature]) -> Batch:
+        made = padded(features, self.encoding)
+        segments = made["attention_mask"]
+        made["labels"] = torch.where(segments.eq(0) | starts(segments), IGNORED, made["input_ids"])
+        return apart(made, self.encoding, causal=True, narrow=self.narrow)
+
+
 @dataclass
 class MaskedBatches:
     """Collates features with `mlm_probability` of the tokens chosen; `labels` hold them, -100 elsewhere.
@@ -76,10 +106,12 @@ class MaskedBatches:
     A row's mask depends on the seed, the epoch and the row alone: not on its batch, on workers, or on torch's random
     state. So evaluation sees the same masks every time, and a resumed run those it would have seen. Training calls
     `set_epoch` so that a row is masked anew in each epoch; workers that outlive an epoch see it, for it is shared.
+    narrow: see `apart`.
     """
 
     encoding: Encoding
     epoch: torch.Tensor = field(default_factory=lambda: _shared(0))
+    narrow: bool = False
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch.fill_(epoch)
@@ -89,7 +121,7 @@ class MaskedBatches:
         batch = padded(features, self.encoding, side=side)
         if not features[0].get("plain", False):
             batch["input_ids"], batch["labels"] = self._masked(batch)
-        return apart(batch, causal=False)
+        return apart(batch, self.encoding, causal=False, narrow=self.narrow)
 
     def _masked(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         tokenizer, ids, real = self.encoding.tokenizer, batch["input_ids"], batch["attention_mask"].ne(0)

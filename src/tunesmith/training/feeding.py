@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from transformers.trainer_pt_utils import LabelSmoother
 
 from ..tasks.base import RowId
+from .batching import TokenCrossEntropy
 from .recipe import Batch, Encoding, Feature, Loss, Recipe
 
 ROWS = "example"  # the features' column, and the key of a training batch: the places of its examples
@@ -48,6 +49,14 @@ class Collator:
     def __call__(self, features: list[Feature]) -> Any:
         batch = self.collate(features)
         return batch if self.keys is None else {key: value for key, value in batch.items() if key in self.keys}
+
+
+def for_training(collator: Any, losses: Losses | None) -> Any:
+    """The collator of training batches: packed rows in narrow blocks, where the loss is a sum over tokens alone."""
+    whole: Any = getattr(collator, "collate", None)
+    if losses is None or type(losses.train) is not TokenCrossEntropy or not hasattr(whole, "narrow"):
+        return collator
+    return replace(collator, collate=replace(whole, narrow=True))
 
 
 @dataclass(frozen=True)

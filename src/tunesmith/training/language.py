@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +11,8 @@ import torch
 from ..errors import ConfigError
 from ..tasks.base import Example, Prediction
 from . import completion, merging
-from .batching import IGNORED, TokenCrossEntropy, forward, named
-from .blocks import MaskedBatches, apart, block_mask, cost, padded, scored, starts
+from .batching import TokenCrossEntropy, forward, named
+from .blocks import CausalBatches, MaskedBatches, block_mask, cost, scored
 from .recipe import Batch, Encoding, Feature, Recipe, Row
 
 CLOSE = 1e-3  # logits of a packed row and of the row alone, in 32-bit arithmetic
@@ -94,21 +93,6 @@ def first_position(encoding: Encoding) -> int:
     return 2 if fairseq and (tokenizer.cls_token_id, tokenizer.pad_token_id) == (0, 1) else 0
 
 
-def collate_causal(encoding: Encoding) -> Callable[[list[Feature]], Batch]:
-    """Batches whose labels are the tokens themselves, -100 on padding by its place and on a packed row's first token.
-
-    Padding is on the right, whatever the tokenizer's side: positions then start at the first token.
-    """
-    return partial(_causal_batch, encoding)
-
-
-def _causal_batch(encoding: Encoding, features: list[Feature]) -> Batch:
-    made = padded(features, encoding)
-    segments = made["attention_mask"]
-    made["labels"] = torch.where(segments.eq(0) | starts(segments), IGNORED, made["input_ids"])
-    return apart(made, causal=True)
-
-
 def outputs(model: torch.nn.Module, batch: Batch, encoding: Encoding) -> Batch:
     """Of each row: nats, tokens predicted, tokens predicted right."""
     logits = named(forward(model, batch, encoding, also=("position_ids", "token_type_ids")), "logits")
@@ -187,7 +171,7 @@ def _difference(model: Any, encoding: Encoding, causal: bool) -> float:
 GENERATION = Recipe(
     "AutoModelForCausalLM",
     encode_causal,
-    collate_causal,
+    CausalBatches,
     causal_loss,
     outputs_causal,
     decode,

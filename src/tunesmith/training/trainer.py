@@ -22,7 +22,7 @@ from ..tasks.base import Examples, RowId, Task
 from . import checkpoints, engine, predictor, rates, saving, taught
 from .callbacks import Epochs, Pushes
 from .distillation import KEY, Teacher
-from .feeding import PLACE, ROWS, Collator, Losses, WithRows, accepted, has_logits, losses, rows_of
+from .feeding import PLACE, ROWS, Collator, Losses, WithRows, accepted, for_training, has_logits, losses, rows_of
 from .recipe import Batch, Encoding, Loss, Recipe
 
 
@@ -139,7 +139,7 @@ class Trainer(Seq2SeqTrainer):
 
     def get_train_dataloader(self) -> Any:
         """Batches that carry the places of their examples, for `training_step` to take off."""
-        plain, self.data_collator = self.data_collator, WithRows(self.data_collator)
+        plain, self.data_collator = self.data_collator, WithRows(for_training(self.data_collator, self.losses))
         try:
             return engine.train_dataloader(self) or super().get_train_dataloader()
         finally:

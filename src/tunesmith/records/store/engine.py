@@ -47,8 +47,11 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database."""
-        with self._told(), self._ours().connect() as connection:
+        """A transaction that sees one state of the database, and changes nothing."""
+        engine = self._ours()
+        if not self.sqlite:  # where each statement sees a state of its own otherwise
+            engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with self._told(), engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager

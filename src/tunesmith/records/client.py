@@ -80,16 +80,16 @@ class Remote:
     ) -> Logged:
         """See `Store.log`: each request is one transaction."""
         said = {"tags": tags, "metadata": metadata}
-        processed = 0
-        for task, parts in _bulks([records] if isinstance(records, Record) else records, batch):
+        keys: set[str] = set()  # a record that is there twice is written once
+        for task, parts in _bulks([records] if isinstance(records, Record) else records, batch, keys):
             more = {**said, "author": author, "task": task}
             body = orjson.dumps({key: each for key, each in more.items() if each is not None})
             body = body[:-1] + b',"records":[' + b",".join(parts) + b"]}"
-            processed += self._call("POST", _place(name, "log"), {"workspace": workspace}, body)["processed"]
+            self._call("POST", _place(name, "log"), {"workspace": workspace}, body)
             said = {}
-        if not processed:
+        if not keys:
             raise DataError(f"there are no records to log to {name!r}.")
-        return Logged(name, processed)
+        return Logged(name, len(keys))
 
     def load(
         self,
@@ -215,8 +215,8 @@ def _times(values: Mapping[str, Any], *names: str) -> dict[str, datetime]:
     return {name: datetime.fromisoformat(values[name]) for name in names}
 
 
-def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[bytes]]]:
-    """(task, encoded records) of each request.
+def _bulks(records: Iterable[Record], batch: int, keys: set[str]) -> Iterator[tuple[str, list[bytes]]]:
+    """(task, encoded records) of each request. `keys` gets those of the records.
 
     Raises:
         DataError: what is no record, or records of several tasks.
@@ -229,6 +229,7 @@ def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[by
         if task is not None and task != record.task:
             raise DataError(f"a data set holds records of one task: these are {task} and {record.task}.")
         task = record.task
+        keys.add(record.key)
         part = orjson.dumps(record.to_dict())
         if parts and (len(parts) >= batch or size + len(part) > BYTES):
             yield task, parts

@@ -405,3 +405,38 @@ def test_opening_again_applies_nothing_twice(store: Store, url: str) -> None:
         applied = connection.execute(migrations.migrations.select()).all()
     assert [row.number for row in applied] == [step.number for step in migrations.STEPS]
     assert store.count("d", "w") == 1
+
+
+def test_an_update_keeps_the_vectors_and_metrics_that_it_does_not_speak_of(store: Store) -> None:
+    store.log([TextClassificationRecord("a", id=1, vectors={"v": [1.0, 2.0]}, metrics={"n": 3}), *texts(2)], "d", "w")
+    (loaded, _) = store.load("d", "w", with_vectors=False)
+    loaded.metrics, loaded.annotation = None, "pos"
+    for _ in range(2):
+        store.log(loaded, "d", "w")
+        (found, _) = store.load("d", "w")
+        assert (found.annotation, found.vectors, found.metrics) == ("pos", {"v": [1.0, 2.0]}, {"n": 3})
+        for query in ("vectors.v:*", "vectors.v:* AND a", "annotated_as:pos"):
+            assert ids(store.load("d", "w", query=query)) == [1]
+    store.delete_records("d", "w", ids=[1], discard_only=True)
+    assert ids(store.load("d", "w", query="status:Discarded AND vectors.v:*")) == [1]
+    assert store.similar("d", "w", ("v", [1, 2]))[0][0].id == 1
+    loaded.metrics, loaded.vectors = {}, {}
+    store.log(loaded, "d", "w")
+    (found, _) = store.load("d", "w")
+    assert (found.vectors, found.metrics) == ({}, {})
+    assert store.count("d", "w", query="vectors.v:*") == 0
+
+
+def test_ids_of_one_spelling_and_two_kinds_are_refused(store: Store) -> None:
+    for records in (texts(7, "7"), texts("7", 8, 7)):
+        with pytest.raises(RowError, match=r"is .*7.*, and there is a record with the id .*7.*: give ids of one kind"):
+            store.log(records, "d", "w")
+    store.log(texts(7), "d", "w")
+    with pytest.raises(RowError, match="is '7', and there is a record with the id 7"):
+        store.log(texts("8", "7"), "d", "w")
+    assert ids(store.load("d", "w")) == [7]
+
+
+def test_a_record_logged_twice_is_counted_once(store: Store) -> None:
+    assert store.log(texts(1, 2, 1), "d", "w").processed == 2
+    assert store.log(texts(1, 2, 1), "d", "w", batch=1).processed == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -127,8 +128,8 @@ def bulk(call: Caller, name: str, task: str, body: Body) -> Response:
     may_log(call, name, tags or metadata)
     read = [from_wire(task, each) for each in records]
     author = call.user.name
-    call.store.log(read, name, call.workspace, tags=tags, metadata=metadata, author=author, batch=len(read))
-    return answer({"dataset": name, "processed": len(read), "failed": 0})
+    done = call.store.log(read, name, call.workspace, tags=tags, metadata=metadata, author=author, batch=len(read))
+    return answer(asdict(done))
 
 
 def may_log(call: Call, name: str, said: object) -> None:

@@ -36,7 +36,7 @@ class Limits:
 
     def check_query(self, query: object) -> str | None:
         """The query, or None where there is none. Raises: Refused, where it is no text or too long."""
-        if query is None or query == "":
+        if query is None:
             return None
         if not isinstance(query, str):
             raise Refused(422, f"the query is of type {type(query).__name__}: expected text.")

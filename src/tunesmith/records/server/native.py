@@ -60,8 +60,8 @@ def log(call: Caller, name: str, body: Body) -> Response:
     kind = TYPES[task]
     read = [kind.from_dict(each) for each in records]  # type: ignore[arg-type]
     author = _author(call, given.get("author"))
-    call.store.log(read, name, call.workspace, tags=tags, metadata=metadata, author=author, batch=len(read))
-    return answer({"dataset": name, "processed": len(read), "failed": 0})
+    done = call.store.log(read, name, call.workspace, tags=tags, metadata=metadata, author=author, batch=len(read))
+    return answer(asdict(done))
 
 
 def _author(call: Call, said: Any) -> str:
@@ -195,5 +195,5 @@ def mark(call: Caller, name: str, body: Body) -> Response:
     known_only(given, {"ids", "split", "run"}, "the body")
     call.dataset(name, "manage")
     ids = call.limits.check_ids(given.get("ids")) or []
-    split, run = call.limits.check_query(given.get("split")), call.limits.check_query(given.get("run"))
+    split, run = (call.limits.check_query(given.get(each) or None) for each in ("split", "run"))
     return answer({"marked": call.store.mark(name, call.workspace, ids, split=split, run=run)})

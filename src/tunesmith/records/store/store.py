@@ -56,21 +56,22 @@ class Store:
         author: str | None = None,
         batch: int = BATCH,
     ) -> Logged:
-        """Adds records to a data set, made with its workspace where it is new; one with a known id is replaced.
+        """Adds records to a data set, made with its workspace where it is new; one with a known id is replaced,
+        but keeps its vectors, and its metrics, where the new one has None of them (`{}` takes them away).
 
         Each `batch` of records is one transaction: it is written whole, or not at all where one of its records is
         refused; batches before it stay. `tags` and `metadata` replace those of the data set where they are given.
 
         Raises:
             DataError: no records, a name that cannot be, or records of another task. RowError: a value that cannot
-            be kept. StoreError: the database.
+            be kept, or ids of one spelling and two kinds, as 7 and "7". StoreError: the database.
         """
         found: Iterable[Record] = [records] if isinstance(records, Record) else records
         catalog.check_name(name)
         catalog.check_workspace(workspace)
         catalog.check_author(author)
         said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}
-        processed = 0
+        written: set[str] = set()
         for each in writing.batches(found, batch):
             with self._database.writing() as connection:
                 dataset = catalog.ensure(connection, name, workspace, each.task)
@@ -78,10 +79,10 @@ class Store:
                 if said:
                     catalog.touch(connection, dataset.id, **said)
                     said = {}
-            processed += each.count
-        if not processed:
+            written.update(each.rounds[0])
+        if not written:
             raise DataError(f"there are no records to log to {name!r}.")
-        return Logged(name, processed)
+        return Logged(name, len(written))
 
     def load(
         self,
@@ -170,11 +171,13 @@ class Store:
         """Takes out the records that a query matches and, where ids are given, have one of them; or discards them.
 
         Raises:
-            DataError: neither a query nor ids: `delete` takes out a whole data set.
+            DataError: neither a query nor ids, or an empty query: `delete` takes out a whole data set.
         """
         catalog.check_author(author)
         if query is None and ids is None:
             raise DataError("delete_records needs a query or ids; `delete` takes out the whole data set.")
+        if isinstance(query, str) and not query.strip():
+            raise DataError("the query is empty, which is every record: write *:* for that, or leave it out.")
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
         with self._changing(name, workspace) as source:
             if discard_only:

@@ -13,7 +13,7 @@ from ..errors import DataError
 from .calling import Server
 from .record import Record
 from .settings import SETTINGS, Settings
-from .store.catalog import StoredDataset
+from .store.catalog import StoredDataset, notes
 from .store.changing import Deleted
 from .store.history import Event
 from .store.writing import Logged
@@ -79,11 +79,11 @@ class Remote:
         batch: int = BULK,
     ) -> Logged:
         """See `Store.log`: each request is one transaction."""
-        said = {"tags": tags, "metadata": metadata}
+        said: dict[str, Any] = notes(tags=tags, metadata=metadata)
         keys: set[str] = set()  # a record that is there twice is written once
         for task, parts in _bulks([records] if isinstance(records, Record) else records, batch, keys):
             more = {**said, "author": author, "task": task}
-            body = orjson.dumps({key: each for key, each in more.items() if each is not None})
+            body = _json(more)
             body = body[:-1] + b',"records":[' + b",".join(parts) + b"]}"
             self._call("POST", _place(name, "log"), {"workspace": workspace}, body)
             said = {}

@@ -440,3 +440,19 @@ def test_ids_of_one_spelling_and_two_kinds_are_refused(store: Store) -> None:
 def test_a_record_logged_twice_is_counted_once(store: Store) -> None:
     assert store.log(texts(1, 2, 1), "d", "w").processed == 2
     assert store.log(texts(1, 2, 1), "d", "w", batch=1).processed == 2
+
+
+@pytest.mark.parametrize("wrong", ["abc", [1], {"a": "\ud800"}, {"a": object()}, {1: "a"}, {"a": 2**70}])
+def test_tags_that_json_has_no_form_for_are_refused(store: Store, wrong: object) -> None:
+    for what in ("tags", "metadata"):
+        with pytest.raises(DataError, match=f"{what}: .* (is no mapping|holds what JSON has no form for)"):
+            store.log(texts(1), "d", "w", **{what: wrong})  # type: ignore[arg-type]
+    assert store.workspaces() == []
+
+
+def test_ids_that_no_database_holds_are_not_there(store: Store) -> None:
+    store.log(texts(1), "d", "w")
+    for wrong in ("\ud800", "\0"):
+        assert store.load("d", "w", ids=[wrong]) == []
+        with pytest.raises(DataError, match="no record with the id"):
+            store.load("d", "w", after=wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -62,6 +63,22 @@ def check_author(name: str | None) -> None:
         raise DataError(
             f"an author cannot be called {_short(name)}: up to {LONGEST_NAME} characters, no NUL, no half of a pair."
         )
+
+
+def notes(**said: Any) -> dict[str, dict[str, Any]]:
+    """Tags and metadata of a data set, those that are said. Raises DataError where JSON has no form for them."""
+    found = {}
+    for what, value in said.items():
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            raise DataError(f"{what}: {_short(value)} is no mapping from a name to a value.")
+        try:
+            orjson.dumps(held := dict(value))
+        except TypeError as error:
+            raise DataError(f"{what}: {_short(value)} holds what JSON has no form for ({error}).") from error
+        found[what] = held
+    return found
 
 
 def _short(name: object) -> str:

@@ -70,7 +70,7 @@ class Store:
         catalog.check_name(name)
         catalog.check_workspace(workspace)
         catalog.check_author(author)
-        said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}
+        said = catalog.notes(tags=tags, metadata=metadata)
         written: set[str] = set()
         for each in writing.batches(found, batch):
             with self._database.writing() as connection:

@@ -160,3 +160,23 @@ def test_an_annotator_reads_and_annotates_and_no_more(served: Any) -> None:
     (found,) = owner.load("reviews", "ours")
     assert (found.status, found.annotation) == ("Discarded", "good")
     assert [each.name for each in owner.datasets("ours")] == ["reviews"]
+
+
+def test_a_workspace_that_has_nothing_yet_is_told_without_the_names_of_others(served: Any) -> None:
+    owner = served.remote(served.key("ada"))
+    owner.log(record(), "secret", "secret-merger")
+    with served.http(served.key("eve", "annotator", "ours", "not-yet")) as http:
+        for method, path in [
+            ("GET", "/tunesmith/datasets?workspace=not-yet"),
+            ("GET", "/tunesmith/datasets/x?workspace=not-yet"),
+            ("GET", "/api/datasets/x?workspace=not-yet"),
+            ("POST", "/tunesmith/datasets/x/page?workspace=not-yet"),
+            ("POST", "/api/datasets/x/records/:search?workspace=not-yet"),
+            ("GET", "/api/datasets/x/TextClassification/settings?workspace=not-yet"),
+        ]:
+            response = http.request(method, path)
+            assert (response.status_code, "secret" in response.text) == (404, False), response.text
+            assert "unknown workspace: 'not-yet'. Known: none yet." in response.text
+        assert http.get("/api/datasets?workspace=not-yet").json() == []
+    with served.http(served.key("bea", "owner")) as http:
+        assert "Known: secret-merger." in http.get("/tunesmith/datasets?workspace=none").text

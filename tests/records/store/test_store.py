@@ -456,3 +456,15 @@ def test_ids_that_no_database_holds_are_not_there(store: Store) -> None:
         assert store.load("d", "w", ids=[wrong]) == []
         with pytest.raises(DataError, match="no record with the id"):
             store.load("d", "w", after=wrong)
+
+
+def test_a_search_that_takes_too_long_is_broken_off(url: str) -> None:
+    slow = " OR ".join(f"metadata.n:[{-number} TO -1]" for number in range(1, 60))
+    with Store(url, longest=0.05) as store:
+        store.log([TextClassificationRecord("a", id=n, metadata={"n": n}) for n in range(8_000)], "d", "w", batch=8_000)
+        for call in (store.count, store.load, store.delete_records):
+            with pytest.raises(DataError, match=r"the search took longer than 0.05 s.* fewer wildcards"):
+                call("d", "w", query=slow)
+        assert store.load("d", "w", query="metadata.n:7", limit=1)[0].id == 7  # the next is not cut short
+    with Store(url) as store:
+        assert store.count("d", "w", query=slow) == 0

@@ -10,13 +10,14 @@ from .answers import Refused
 @dataclass(frozen=True)
 class Limits:
     """body: bytes of a request. bulk: records written by one. page: records read by one. query: its characters.
-    ids: ids that one may name."""
+    ids: ids that one may name. seconds: what one search may take."""
 
     body: int = 100_000_000
     bulk: int = 5_000
     page: int = 1_000
     query: int = 10_000
     ids: int = 5_000
+    seconds: float = 10.0
 
     def read_page(self, said: object, default: int = 100) -> int:
         """The records that a page may have. More than the limit is refused, not cut: a client that asked for

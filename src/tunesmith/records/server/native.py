@@ -32,8 +32,7 @@ def datasets(call: Caller, all: bool = False) -> Response:
     known = set(call.store.workspaces())
     if not all:
         call.allow("read")
-        if call.workspace not in known:
-            call.store.datasets(call.workspace)  # raises, and names those that there are
+        call.check_exists()
     names = [name for name in call.workspaces() if name in known] if all else [call.workspace]
     return answer([asdict(each) for name in names for each in call.store.datasets(name)])
 

@@ -25,10 +25,11 @@ class Store:
     """Named data sets in workspaces, in one SQLite file or PostgreSQL database; safe for threads and processes.
 
     url: a path, `sqlite:///path`, or `postgresql://user@host/database`; None is `records.db` in tunesmith's home.
+    longest: seconds that a search may take; one that takes longer is a DataError. None is no bound.
     """
 
-    def __init__(self, url: str | Path | None = None) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str | Path | None = None, *, longest: float | None = None) -> None:
+        self._database = Database(url, longest=longest)
 
     @property
     def where(self) -> str:
@@ -179,6 +180,8 @@ class Store:
         if isinstance(query, str) and not query.strip():
             raise DataError("the query is empty, which is every record: write *:* for that, or leave it out.")
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
+        if query is not None and self._database.longest is not None:
+            self.count(name, workspace, query=query)  # a search that takes too long is broken off here
         with self._changing(name, workspace) as source:
             if discard_only:
                 return changing.discard(source, query, wanted, author)

@@ -130,7 +130,8 @@ class Remote:
             if not found["more"] or not records:
                 return
             left = None if left is None else left - len(records)
-            given["after"] = found["next"]
+            given.pop("after", None)
+            given["mark"] = found["mark"]
 
     def count(self, name: str, workspace: str, *, query: str | None = None) -> int:
         return int(self._about(name, "count", workspace, query=query)["count"])

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from ..settings import SETTINGS
 from ..store import catalog
 from ..store.catalog import LONGEST_NAME
+from ..store.paging import Asked
 from ..types import TYPES
 from .access import Body, Call, Caller, known_only, parsed
 from .answers import Refused, answer
@@ -75,24 +76,28 @@ def _author(call: Call, said: Any) -> str:
 
 @router.post("/datasets/{name}/page")
 def page(call: Caller, name: str, body: Body) -> Response:
-    """One page of records, and whether there may be more after it."""
+    """One page of records, and whether there may be more; `mark` of an answer, sent back, gives the next page."""
     given = parsed(body)
-    known_only(given, {"query", "ids", "limit", "sort", "after", "with_vectors"}, "the body")
+    known_only(given, {"query", "ids", "limit", "sort", "after", "mark", "with_vectors"}, "the body")
     stored = call.dataset(name)
     size = call.limits.read_page(given.get("limit"), default=call.limits.page)
-    found = call.store.load(
-        name,
-        call.workspace,
-        query=call.limits.check_query(given.get("query")),
-        ids=call.limits.check_ids(given.get("ids")),
-        limit=size,
-        sort=_sort(given.get("sort")),
-        after=call.limits.check_id(given.get("after")),
-        with_vectors=given.get("with_vectors") is not False,
+    asked = Asked(
+        call.limits.check_query(given.get("query")),
+        call.limits.check_ids(given.get("ids")),
+        _sort(given.get("sort")),
+        _mark(given.get("mark")),
+        given.get("with_vectors") is not False,
     )
+    after = call.limits.check_id(given.get("after"))
+    found, mark = call.store.page(name, call.workspace, size, asked=asked, after=after)
     records = [each.to_dict() for each in found]
-    more = len(found) == size
-    return answer({"task": stored.task, "records": records, "more": more, "next": found[-1].id if more else None})
+    return answer({"task": stored.task, "records": records, "more": mark is not None, "mark": mark})
+
+
+def _mark(said: Any) -> list[Any] | None:
+    if said is None or isinstance(said, list):
+        return said
+    raise Refused(422, "the mark is no list: send the one that the page before came with.")
 
 
 def _sort(said: Any) -> list[tuple[str, str]] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .catalog import StoredDataset
 from .changing import Deleted
 from .engine import Database
 from .history import Event
+from .paging import Asked, read_page
 from .reading import Source
 from .writing import BATCH, Logged
 
@@ -105,20 +107,25 @@ class Store:
         Raises:
             DataError: an unknown data set, workspace or field, or a bad query (QueryError).
         """
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise DataError(f"limit is {limit!r}: expected a whole number, 0 or more, or None for all.")
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
-        found: list[Record] = []
         with self._source(name, workspace) as source:
-            trusted = TYPES[source.dataset.task].trusted
-            start = None if after is None else source.place_of(after)
-            if sort:
-                parts = source.sorted(query, sort, wanted, after=start, limit=limit)
-            else:
-                parts = source.pages(query, wanted, after=start or 0, limit=limit)
-            for rows in parts:
-                found += map(trusted, source.fields(rows, with_vectors=with_vectors))
+            start = None if after is None else source.mark(sort, source.place_of(after))
+            found, _ = read_page(source, Asked(query, wanted, sort, start, with_vectors), limit)
         return found
+
+    def page(
+        self, name: str, workspace: str, limit: int, *, asked: Asked, after: int | str | None = None
+    ) -> tuple[list[Record], list[Any] | None]:
+        """(up to `limit` records, the mark that the next page begins after; None where there is no further one).
+
+        Raises:
+            DataError: as `load`, or a mark of another order.
+        """
+        with self._source(name, workspace) as source:
+            if after is not None:
+                asked = replace(asked, mark=source.mark(asked.sort, source.place_of(after)))
+            found, last = read_page(source, asked, limit)
+            return found, source.mark(asked.sort, last) if len(found) == limit and last is not None else None
 
     def iterate(
         self, name: str, workspace: str, *, query: str | None = None, page: int = 250, with_vectors: bool = True

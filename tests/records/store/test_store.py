@@ -468,3 +468,29 @@ def test_a_search_that_takes_too_long_is_broken_off(url: str) -> None:
         assert store.load("d", "w", query="metadata.n:7", limit=1)[0].id == 7  # the next is not cut short
     with Store(url) as store:
         assert store.count("d", "w", query=slow) == 0
+
+
+def test_a_range_compares_large_whole_numbers_and_small_shares_exactly(store: Store) -> None:
+    big, close = 2**53, 0.1 + 0.2
+    numbers = [big, big + 1, -big - 1, 0.3, close, 2**63 - 1, 5e-324]
+    store.log([TextClassificationRecord("a", id=n, metadata={"n": x}) for n, x in enumerate(numbers)], "d", "w")
+    for query, wanted in [
+        (f"metadata.n:[{big + 1} TO *]", [1, 5]),
+        (f"metadata.n:[{big} TO {big}]", [0]),
+        (f"metadata.n:[* TO {-big - 1}]", [2]),
+        ("metadata.n:{* TO 0}", [2]),
+        (f"metadata.n:[{close!r} TO 1]", [4]),
+        ("metadata.n:{0.3 TO 1]", [4]),
+        ("metadata.n:[5e-324 TO 0.3]", [3, 6]),
+        (f"metadata.n:[{2**63 - 1} TO 1e30]", [5]),
+    ]:
+        assert ids(store.load("d", "w", query=query)) == wanted, query
+
+
+def test_a_phrase_late_in_a_long_text_is_never_found_where_it_is_not(store: Store) -> None:
+    filler = " ".join(f"w{number}" for number in range(16_378))
+    for size in range(6):
+        store.log(TextClassificationRecord(f"{'x ' * size}{filler} new day york", id=size), "d", "w")
+    assert store.count("d", "w", query="york AND day") == 6
+    assert store.count("d", "w", query='"w0 w1"') == 6
+    assert store.count("d", "w", query='"new york"') == 0

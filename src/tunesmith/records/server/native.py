@@ -16,7 +16,7 @@ from ..store.paging import Asked
 from ..types import TYPES
 from .access import Body, Call, Caller, known_only, parsed
 from .answers import Refused, answer
-from .argilla import may_log, read_vector
+from .argilla import logged, may_log, read_vector
 
 router = APIRouter(prefix="/tunesmith", tags=["tunesmith"])
 
@@ -60,8 +60,7 @@ def log(call: Caller, name: str, body: Body) -> Response:
     kind = TYPES[task]
     read = [kind.from_dict(each) for each in records]  # type: ignore[arg-type]
     author = _author(call, given.get("author"))
-    done = call.store.log(read, name, call.workspace, tags=tags, metadata=metadata, author=author, batch=len(read))
-    return answer(asdict(done))
+    return answer(asdict(logged(call, name, read, tags=tags, metadata=metadata, author=author)))
 
 
 def _author(call: Call, said: Any) -> str:

@@ -58,12 +58,14 @@ class Store:
         metadata: Mapping[str, Any] | None = None,
         author: str | None = None,
         batch: int = BATCH,
+        annotating: bool = False,
     ) -> Logged:
         """Adds records to a data set, made with its workspace where it is new; one with a known id is replaced,
         but keeps its vectors, and its metrics, where the new one has None of them (`{}` takes them away).
 
         Each `batch` of records is one transaction: it is written whole, or not at all where one of its records is
         refused; batches before it stay. `tags` and `metadata` replace those of the data set where they are given.
+        annotating: of a record that is there only the annotation, its agent and the status may change.
 
         Raises:
             DataError: no records, a name that cannot be, or records of another task. RowError: a value that cannot
@@ -78,7 +80,7 @@ class Store:
         for each in writing.batches(found, batch):
             with self._database.writing() as connection:
                 dataset = catalog.ensure(connection, name, workspace, each.task)
-                writing.write(connection, dataset, each, author)
+                writing.write(connection, dataset, each, author, annotating=annotating)
                 if said:
                     catalog.touch(connection, dataset.id, **said)
                     said = {}

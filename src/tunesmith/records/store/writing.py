@@ -77,23 +77,40 @@ def batches(found: Iterable[Storable], size: int) -> Iterator[Batch]:
         yield batch
 
 
-def write(connection: Connection, dataset: catalog.StoredDataset, batch: Batch, author: str | None) -> None:
-    """Inserts what is new and updates what is there, at its place, with a line of history for what changed."""
+def write(
+    connection: Connection,
+    dataset: catalog.StoredDataset,
+    batch: Batch,
+    author: str | None,
+    *,
+    annotating: bool = False,
+) -> None:
+    """Inserts what is new and updates what is there, at its place, with a line of history for what changed.
+
+    annotating: of what is there, only what an annotator may change. Raises RowError: see `merge`.
+    """
     sizes = dict(dataset.vectors)
     for found in batch.rounds:
         for each in found.values():
             vectors.check(each.vectors or {}, sizes, each.identity)
     stamp = now(), author
     for found in batch.rounds:
-        _round(connection, dataset.id, found, stamp)
+        _round(connection, dataset.id, found, stamp, annotating)
     changed: dict[str, Any] = {"vectors": sizes} if sizes != dataset.vectors else {}
     catalog.touch(connection, dataset.id, **changed)
 
 
-def _round(connection: Connection, dataset: int, found: dict[str, Encoded], stamp: tuple[int, str | None]) -> None:
+def _round(
+    connection: Connection,
+    dataset: int,
+    found: dict[str, Encoded],
+    stamp: tuple[int, str | None],
+    annotating: bool,
+) -> None:
     at, author = stamp
     before = existing(connection, dataset, found)
-    merge(connection, [(each, before[key]) for key, each in found.items() if key in before])
+    pairs = [(each, before[key]) for key, each in found.items() if key in before]
+    merge(connection, pairs, annotating=annotating)
     mark = dataset_mark(dataset) + " "
     fresh, changed, terms, history = [], [], [], []
     taken = iter(allot(connection, len(found) - len(before)))

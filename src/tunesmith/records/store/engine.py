@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
@@ -141,8 +140,8 @@ def _url(said: str | Path | None) -> URL:
 
 def _engine(url: URL) -> Engine:
     shared: dict[str, Any] = {
-        "json_serializer": lambda value: orjson.dumps(value).decode(),
-        "json_deserializer": orjson.loads,
+        "json_serializer": _as_it_is,
+        "json_deserializer": _as_it_is,
     }
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": PATIENCE}, **shared)
@@ -153,6 +152,11 @@ def _engine(url: URL) -> Engine:
         return create_engine(url, pool_pre_ping=True, **shared)
     except ImportError as error:
         raise NotInstalled("psycopg", "postgres", "a store on PostgreSQL") from error
+
+
+def _as_it_is(text: str | bytes) -> str:
+    """Columns of JSON take and give its text: it is made once, where a record is encoded."""
+    return text if isinstance(text, str) else text.decode()
 
 
 def _settle(connection: sqlite3.Connection, _: object) -> None:

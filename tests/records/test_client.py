@@ -130,7 +130,7 @@ def test_pages_join_to_what_was_asked_for_and_no_more(remote: Remote, limit: int
 def test_large_records_travel_in_requests_of_their_own(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "BYTES", 5_000)
     found = [TextClassificationRecord(text="x" * 2_000, id=n) for n in range(7)]
-    sizes = [sum(map(len, parts)) for _, parts in client._bulks(found, 1_000)]
+    sizes = [sum(map(len, parts)) for _, parts in client._bulks(found, 1_000, set())]
     assert len(sizes) == 4
     assert max(sizes) < 5_000
     assert remote.log(found, "mine", "team").processed == 7
@@ -331,7 +331,33 @@ def test_an_answer_of_something_else_is_told_as_such(quick: None) -> None:
 
 
 def test_a_server_that_gives_more_than_was_asked_for_is_cut() -> None:
-    many = {"task": "TextClassification", "records": [each.to_dict() for each in texts(2)], "more": True, "next": 1}
+    many = {"task": "TextClassification", "records": [each.to_dict() for each in texts(2)], "more": True, "mark": [1]}
     with stub((200, json.dumps(many).encode())) as (url, seen):
         assert [record.id for record in Remote(url, "key").load("mine", "team", limit=1)] == [0]
         assert len(seen) == 1
+
+
+@pytest.mark.parametrize("sort", [None, [("metadata.n", "desc")], [("score", "asc"), ("id", "desc")]])
+def test_a_page_goes_on_where_the_last_one_ended_though_its_records_are_gone(
+    served: Served, sort: list[tuple[str, str]] | None
+) -> None:
+    remote = served.remote(served.key("ada"))
+    remote.log([TextClassificationRecord(f"text {n}", id=n, metadata={"n": n % 3}) for n in range(9)], "d", "w")
+    whole = [record.id for record in remote.load("d", "w", sort=sort)]
+    pages = remote._pages("d", "w", {"sort": sort}, 3, None)
+    found = [record.id for record in next(pages)]
+    remote.delete_records("d", "w", ids=found)
+    found += [record.id for part in pages for record in part]
+    assert found == whole
+
+
+def test_a_mark_of_another_order_is_refused(served: Served) -> None:
+    key = served.key("ada")
+    served.remote(key).log([TextClassificationRecord("a", id=n) for n in range(2)], "d", "w")
+    with served.http(key) as http:
+        for sort in (None, [["id", "asc"]], [["score", "asc"]]):
+            for mark in ([], ["x"], [1, 2, 3, 4], [2**70], [0, {}, 1], [0, True, 1], [0, "a\0", 1], [0, 1.5, None]):
+                asked = {"sort": sort, "mark": mark, "limit": 1}
+                response = http.post("/tunesmith/datasets/d/page?workspace=w", json=asked)
+                assert response.status_code == 400, (sort, mark, response.text)
+                assert "of another order: begin with the first page" in response.text

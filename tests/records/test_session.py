@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -263,3 +264,28 @@ def test_every_name_of_the_drop_in_is_there() -> None:
         assert getattr(rg, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'FeedbackDataset'"):
         rg.FeedbackDataset  # noqa: B018
+
+
+def test_a_loaded_data_set_is_prepared_with_the_settings_of_its_store(team: str) -> None:
+    rg.configure_dataset_settings("lab", rg.TextClassificationSettings(["pos", "neg", "zero"]))
+    rg.log([rg.TextClassificationRecord(text=name, annotation=name) for name in ("neg", "pos")], "lab")
+    found = rg.load("lab")
+    assert found.settings == rg.TextClassificationSettings(["pos", "neg", "zero"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prepared = found.prepare_for_training()
+    assert prepared.features["label"].names == ["pos", "neg", "zero"]
+    given = found.prepare_for_training(settings=rg.TextClassificationSettings(["neg", "pos"]))
+    assert given.features["label"].names == ["neg", "pos"]
+    rg.log(rg.Text2TextRecord(text="no labels"), "plain")
+    assert rg.load("plain").settings is None
+
+
+def test_an_empty_query_deletes_nothing(team: str) -> None:
+    rg.log(texts(2), "d")
+    for query in ("", " ", "\u3000"):
+        for ids in (None, [0]):
+            with pytest.raises(DataError, match="the query is empty, which is every record"):
+                rg.delete_records("d", query=query, ids=ids)
+    assert records.count("d") == 2
+    assert rg.delete_records("d", query="*:*") == (2, 2)

@@ -13,7 +13,7 @@ from ..errors import DataError
 from .calling import Server
 from .record import Record
 from .settings import SETTINGS, Settings
-from .store.catalog import StoredDataset
+from .store.catalog import StoredDataset, notes
 from .store.changing import Deleted
 from .store.history import Event
 from .store.writing import Logged
@@ -79,17 +79,17 @@ class Remote:
         batch: int = BULK,
     ) -> Logged:
         """See `Store.log`: each request is one transaction."""
-        said = {"tags": tags, "metadata": metadata}
-        processed = 0
-        for task, parts in _bulks([records] if isinstance(records, Record) else records, batch):
+        said: dict[str, Any] = notes(tags=tags, metadata=metadata)
+        keys: set[str] = set()  # a record that is there twice is written once
+        for task, parts in _bulks([records] if isinstance(records, Record) else records, batch, keys):
             more = {**said, "author": author, "task": task}
-            body = orjson.dumps({key: each for key, each in more.items() if each is not None})
+            body = _json(more)
             body = body[:-1] + b',"records":[' + b",".join(parts) + b"]}"
-            processed += self._call("POST", _place(name, "log"), {"workspace": workspace}, body)["processed"]
+            self._call("POST", _place(name, "log"), {"workspace": workspace}, body)
             said = {}
-        if not processed:
+        if not keys:
             raise DataError(f"there are no records to log to {name!r}.")
-        return Logged(name, processed)
+        return Logged(name, len(keys))
 
     def load(
         self,
@@ -130,7 +130,8 @@ class Remote:
             if not found["more"] or not records:
                 return
             left = None if left is None else left - len(records)
-            given["after"] = found["next"]
+            given.pop("after", None)
+            given["mark"] = found["mark"]
 
     def count(self, name: str, workspace: str, *, query: str | None = None) -> int:
         return int(self._about(name, "count", workspace, query=query)["count"])
@@ -215,8 +216,8 @@ def _times(values: Mapping[str, Any], *names: str) -> dict[str, datetime]:
     return {name: datetime.fromisoformat(values[name]) for name in names}
 
 
-def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[bytes]]]:
-    """(task, encoded records) of each request.
+def _bulks(records: Iterable[Record], batch: int, keys: set[str]) -> Iterator[tuple[str, list[bytes]]]:
+    """(task, encoded records) of each request. `keys` gets those of the records.
 
     Raises:
         DataError: what is no record, or records of several tasks.
@@ -229,6 +230,7 @@ def _bulks(records: Iterable[Record], batch: int) -> Iterator[tuple[str, list[by
         if task is not None and task != record.task:
             raise DataError(f"a data set holds records of one task: these are {task} and {record.task}.")
         task = record.task
+        keys.add(record.key)
         part = orjson.dumps(record.to_dict())
         if parts and (len(parts) >= batch or size + len(part) > BYTES):
             yield task, parts

@@ -17,6 +17,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
     """A list of records of one type. An index gives a record, a slice a plain list.
 
     left_out: reason -> number of rows that are in no record; of a data set read from a table.
+    settings: the label schema, of a data set loaded from a store that has one; preparing and the card of a hub use it.
     """
 
     record_type: ClassVar[type[Record]] = Record
@@ -28,6 +29,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
     def __init__(self, records: Iterable[R] | None = None) -> None:
         self._records: list[R] = self._checked([] if records is None else records)
         self.left_out: Mapping[str, int] = {}
+        self.settings: Settings | None = None
 
     def _checked(self, records: Any) -> list[R]:
         if isinstance(records, Record | str | Mapping) or not isinstance(records, Iterable):
@@ -137,8 +139,13 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         include_discarded: bool = False,
         **options: Any,
     ) -> Any:
-        """The annotated records as a framework trains on them: see `preparing.prepare`, and docs/preparing.md."""
+        """The annotated records as a framework trains on them: see `preparing.prepare`, and docs/preparing.md.
+
+        settings: None is those of the data set.
+        """
         from .preparing import prepare
+
+        settings = self.settings if settings is None else settings
 
         split = {"train_size": train_size, "test_size": test_size, "seed": seed, "stratify": stratify}
         options = {**options, **split, "include_discarded": include_discarded}
@@ -157,8 +164,9 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         """Writes a split of a data set repository, with its card; gives back the address: see `hub.push`."""
         from .hub import push
 
-        more = {"token": token, "endpoint": endpoint, "private": private, "split": split, "settings": settings}
-        return push(self, repo_id, **more)  # type: ignore[arg-type]
+        more: dict[str, Any] = {"token": token, "endpoint": endpoint, "private": private, "split": split}
+        more["settings"] = self.settings if settings is None else settings
+        return push(self, repo_id, **more)
 
     @classmethod
     def from_hub(cls, repo_id: str, **options: Any) -> Self:

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import DataError, ServerError
 from .opened import active, close, get_workspace, init, placed, set_workspace
 from .record import Record
-from .settings import Settings
+from .settings import SETTINGS, Settings
 from .store.catalog import StoredDataset
 from .store.writing import Logged
 
@@ -70,7 +70,8 @@ def log(
     background: bool = False,
     author: str | None = None,
 ) -> Logged | Future[Logged]:
-    """Add records to a data set, made where it is new; one with a known id is replaced.
+    """Add records to a data set, made where it is new; one with a known id is replaced, but keeps its vectors, and
+    its metrics, where the new one has None of them (`{}` takes them away).
 
     batch_size: records a transaction; each is written whole or not at all. verbose: tell the log of Python when it is
     done. background: give a `Future` back at once; the records are read before that. Logs in the background are
@@ -107,7 +108,7 @@ def load(
     include_vectors: bool = True,
     include_metrics: bool = True,
 ) -> Any:
-    """The records of a data set as a Dataset of its task, in the order of their first log.
+    """The records of a data set as a Dataset of its task, with its settings, in the order of their first log.
 
     query: Lucene syntax. ids: those alone. vector: (name, numbers), the nearest first, 100 where there is no limit.
     sort: (field, "asc" or "desc") pairs. id_from: the records after this one. page: records in one request to a
@@ -132,7 +133,9 @@ def load(
         asked |= {"page": page} if page and isinstance(holder, Remote) else {}
         found = holder.load(name, place, with_vectors=include_vectors, **asked)
     task = found[0].task if found else holder.dataset(name, place).task
-    return DATASETS[task](list(map(_without(include_vectors, include_metrics), found)))
+    dataset = DATASETS[task](list(map(_without(include_vectors, include_metrics), found)))
+    dataset.settings = holder.settings(name, place) if task in SETTINGS else None
+    return dataset
 
 
 def _without(vectors: bool, metrics: bool) -> Callable[[Record], Record]:

@@ -26,7 +26,9 @@ def word(text: str, field: str = "text", place: int = 0) -> Match:
         ("fox", word("fox")),
         ("a b", All((word("a"), word("b", place=2)))),
         ("a OR b AND c", Any((word("a"), All((word("b", place=5), word("c", place=11)))))),
-        ("a OR b c", All((Any((word("a"), word("b", place=5))), word("c", place=7)))),
+        ("a OR b c", Any((word("a"), All((word("b", place=5), word("c", place=7)))))),
+        ("a b OR c", Any((All((word("a"), word("b", place=2))), word("c", place=7)))),
+        ("(a OR b) c", All((Any((word("a", place=1), word("b", place=6))), word("c", place=9)))),
         ("+a -b", All((word("a", place=1), Not(word("b", place=4))))),
         ("NOT a", Not(word("a", place=4))),
         ("status:(a OR b)", Any((word("a", "status", 8), word("b", "status", 13)))),
@@ -67,6 +69,7 @@ def test_a_query_reads_as(query: str, tree: object) -> None:
         ("metadata.url:http://x", 18, "quote the slashes"),
         ("metadata.ratio:a:b", 15, "unknown field 'a'"),
         ("a*b*c*d*e*", 0, "more than 4 wildcards"),
+        ("x* a?b metadata.a:b*" + " *a" * 9, 45, "value with wildcards after 10"),
     ],
 )
 def test_a_bad_query_is_one_error_that_points_at_the_place(query: str, place: int, reason: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tunesmith.errors import RequestRefused
 from tunesmith.records.server.app import create
 from tunesmith.records.store import users
 from tunesmith.records.store.engine import Database
@@ -160,3 +161,70 @@ def test_an_annotator_reads_and_annotates_and_no_more(served: Any) -> None:
     (found,) = owner.load("reviews", "ours")
     assert (found.status, found.annotation) == ("Discarded", "good")
     assert [each.name for each in owner.datasets("ours")] == ["reviews"]
+
+
+def test_a_workspace_that_has_nothing_yet_is_told_without_the_names_of_others(served: Any) -> None:
+    owner = served.remote(served.key("ada"))
+    owner.log(record(), "secret", "secret-merger")
+    with served.http(served.key("eve", "annotator", "ours", "not-yet")) as http:
+        for method, path in [
+            ("GET", "/tunesmith/datasets?workspace=not-yet"),
+            ("GET", "/tunesmith/datasets/x?workspace=not-yet"),
+            ("GET", "/api/datasets/x?workspace=not-yet"),
+            ("POST", "/tunesmith/datasets/x/page?workspace=not-yet"),
+            ("POST", "/api/datasets/x/records/:search?workspace=not-yet"),
+            ("GET", "/api/datasets/x/TextClassification/settings?workspace=not-yet"),
+        ]:
+            response = http.request(method, path)
+            assert (response.status_code, "secret" in response.text) == (404, False), response.text
+            assert "unknown workspace: 'not-yet'. Known: none yet." in response.text
+        assert http.get("/api/datasets?workspace=not-yet").json() == []
+    with served.http(served.key("bea", "owner")) as http:
+        assert "Known: secret-merger." in http.get("/tunesmith/datasets?workspace=none").text
+
+
+def test_an_annotator_changes_of_a_record_its_annotation_and_status_alone(served: Any) -> None:
+    owner = served.remote(served.key("ada"))
+    held = TextClassificationRecord(
+        text="a plain text",
+        id="a",
+        prediction=[("good", 0.1)],
+        prediction_agent="model",
+        metadata={"n": 1},
+        vectors={"v": [0.1, 1.0]},
+        metrics={"length": 3},
+        search_keywords=["plain"],
+        explanation={"text": [{"token": "plain", "attributions": {"good": 0.5}}]},  # type: ignore[list-item]
+    )
+    owner.log(held, "reviews", "ours")
+    eve = served.remote(served.key("eve", "annotator", "ours"))
+    (mine,) = eve.load("reviews", "ours")
+    for field, value in {
+        "metadata": {"n": 2},
+        "prediction": [("good", 0.2)],
+        "prediction_agent": "eve",
+        "vectors": {"v": [0.1, 2.0]},
+        "metrics": {"length": 4},
+        "explanation": {},
+        "multi_label": True,
+    }.items():
+        (other,) = eve.load("reviews", "ours")
+        setattr(other, field, value)
+        with pytest.raises(RequestRefused, match=f"'{field}': is not that of the record .* an annotator changes"):
+            eve.log([record("new"), other], "reviews", "ours")
+    with pytest.raises(RequestRefused, match="'text': is not that of the record"):
+        eve.log(TextClassificationRecord.from_dict(held.to_dict() | {"text": "another"}), "reviews", "ours")
+    assert owner.load("reviews", "ours") == [held]
+    mine.annotation, mine.annotation_agent = "good", "eve"
+    assert eve.log([mine, record("new")], "reviews", "ours").processed == 2
+    found, new = owner.load("reviews", "ours")
+    assert (found, new.id) == (mine, "new")
+    with served.http(served.key("zoe", "annotator", "ours")) as http:  # as Argilla's client sends back what it loaded
+        sent = http.post("/api/datasets/reviews/records/:search", json={}).json()["records"][0]
+        sent["annotation"]["labels"][0]["class"] = "bad"
+        bulk = "/api/datasets/reviews/TextClassification:bulk"
+        assert http.post(bulk, json={"records": [sent]}).status_code == 200
+        refused = http.post(bulk, json={"records": [sent | {"metadata": {}}]})
+        assert (refused.status_code, "'metadata'" in refused.text) == (422, True)
+    found = owner.load("reviews", "ours")[0]
+    assert (found.annotation, found.vectors, found.metrics) == ("bad", held.vectors, held.metrics)

@@ -405,3 +405,92 @@ def test_opening_again_applies_nothing_twice(store: Store, url: str) -> None:
         applied = connection.execute(migrations.migrations.select()).all()
     assert [row.number for row in applied] == [step.number for step in migrations.STEPS]
     assert store.count("d", "w") == 1
+
+
+def test_an_update_keeps_the_vectors_and_metrics_that_it_does_not_speak_of(store: Store) -> None:
+    store.log([TextClassificationRecord("a", id=1, vectors={"v": [1.0, 2.0]}, metrics={"n": 3}), *texts(2)], "d", "w")
+    (loaded, _) = store.load("d", "w", with_vectors=False)
+    loaded.metrics, loaded.annotation = None, "pos"
+    for _ in range(2):
+        store.log(loaded, "d", "w")
+        (found, _) = store.load("d", "w")
+        assert (found.annotation, found.vectors, found.metrics) == ("pos", {"v": [1.0, 2.0]}, {"n": 3})
+        for query in ("vectors.v:*", "vectors.v:* AND a", "annotated_as:pos"):
+            assert ids(store.load("d", "w", query=query)) == [1]
+    store.delete_records("d", "w", ids=[1], discard_only=True)
+    assert ids(store.load("d", "w", query="status:Discarded AND vectors.v:*")) == [1]
+    assert store.similar("d", "w", ("v", [1, 2]))[0][0].id == 1
+    loaded.metrics, loaded.vectors = {}, {}
+    store.log(loaded, "d", "w")
+    (found, _) = store.load("d", "w")
+    assert (found.vectors, found.metrics) == ({}, {})
+    assert store.count("d", "w", query="vectors.v:*") == 0
+
+
+def test_ids_of_one_spelling_and_two_kinds_are_refused(store: Store) -> None:
+    for records in (texts(7, "7"), texts("7", 8, 7)):
+        with pytest.raises(RowError, match=r"is .*7.*, and there is a record with the id .*7.*: give ids of one kind"):
+            store.log(records, "d", "w")
+    store.log(texts(7), "d", "w")
+    with pytest.raises(RowError, match="is '7', and there is a record with the id 7"):
+        store.log(texts("8", "7"), "d", "w")
+    assert ids(store.load("d", "w")) == [7]
+
+
+def test_a_record_logged_twice_is_counted_once(store: Store) -> None:
+    assert store.log(texts(1, 2, 1), "d", "w").processed == 2
+    assert store.log(texts(1, 2, 1), "d", "w", batch=1).processed == 2
+
+
+@pytest.mark.parametrize("wrong", ["abc", [1], {"a": "\ud800"}, {"a": object()}, {1: "a"}, {"a": 2**70}])
+def test_tags_that_json_has_no_form_for_are_refused(store: Store, wrong: object) -> None:
+    for what in ("tags", "metadata"):
+        with pytest.raises(DataError, match=f"{what}: .* (is no mapping|holds what JSON has no form for)"):
+            store.log(texts(1), "d", "w", **{what: wrong})  # type: ignore[arg-type]
+    assert store.workspaces() == []
+
+
+def test_ids_that_no_database_holds_are_not_there(store: Store) -> None:
+    store.log(texts(1), "d", "w")
+    for wrong in ("\ud800", "\0"):
+        assert store.load("d", "w", ids=[wrong]) == []
+        with pytest.raises(DataError, match="no record with the id"):
+            store.load("d", "w", after=wrong)
+
+
+def test_a_search_that_takes_too_long_is_broken_off(url: str) -> None:
+    slow = " OR ".join(f"metadata.n:[{-number} TO -1]" for number in range(1, 60))
+    with Store(url, longest=0.05) as store:
+        store.log([TextClassificationRecord("a", id=n, metadata={"n": n}) for n in range(8_000)], "d", "w", batch=8_000)
+        for call in (store.count, store.load, store.delete_records):
+            with pytest.raises(DataError, match=r"the search took longer than 0.05 s.* fewer wildcards"):
+                call("d", "w", query=slow)
+        assert store.load("d", "w", query="metadata.n:7", limit=1)[0].id == 7  # the next is not cut short
+    with Store(url) as store:
+        assert store.count("d", "w", query=slow) == 0
+
+
+def test_a_range_compares_large_whole_numbers_and_small_shares_exactly(store: Store) -> None:
+    big, close = 2**53, 0.1 + 0.2
+    numbers = [big, big + 1, -big - 1, 0.3, close, 2**63 - 1, 5e-324]
+    store.log([TextClassificationRecord("a", id=n, metadata={"n": x}) for n, x in enumerate(numbers)], "d", "w")
+    for query, wanted in [
+        (f"metadata.n:[{big + 1} TO *]", [1, 5]),
+        (f"metadata.n:[{big} TO {big}]", [0]),
+        (f"metadata.n:[* TO {-big - 1}]", [2]),
+        ("metadata.n:{* TO 0}", [2]),
+        (f"metadata.n:[{close!r} TO 1]", [4]),
+        ("metadata.n:{0.3 TO 1]", [4]),
+        ("metadata.n:[5e-324 TO 0.3]", [3, 6]),
+        (f"metadata.n:[{2**63 - 1} TO 1e30]", [5]),
+    ]:
+        assert ids(store.load("d", "w", query=query)) == wanted, query
+
+
+def test_a_phrase_late_in_a_long_text_is_never_found_where_it_is_not(store: Store) -> None:
+    filler = " ".join(f"w{number}" for number in range(16_378))
+    for size in range(6):
+        store.log(TextClassificationRecord(f"{'x ' * size}{filler} new day york", id=size), "d", "w")
+    assert store.count("d", "w", query="york AND day") == 6
+    assert store.count("d", "w", query='"w0 w1"') == 6
+    assert store.count("d", "w", query='"new york"') == 0

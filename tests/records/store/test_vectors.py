@@ -63,8 +63,8 @@ def test_an_update_replaces_vectors_and_a_deletion_takes_them(store: Store) -> N
     assert store.load("d", "w")[0].vectors == {"v": [0.0, 1.0]}
     assert store.count("d", "w", query="vectors.w:*") == 0
     assert store.similar("d", "w", ("v", [0, 1]))[0][1] == 1
-    store.log(TextClassificationRecord("a", id="a"), "d", "w")
-    assert store.load("d", "w")[0].vectors is None
+    store.log(TextClassificationRecord("a", id="a", vectors={}), "d", "w")
+    assert store.load("d", "w")[0].vectors == {}
     assert store.similar("d", "w", ("v", [0, 1])) == []
 
 

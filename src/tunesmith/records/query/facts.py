@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Double, Select, Text, case, cast, func, literal_column, select, type_coerce
+from sqlalchemy import Double, Numeric, Select, Text, case, cast, func, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ..store.schema import records
@@ -15,10 +16,16 @@ Chosen = Callable[[Expression, Expression], Expression]
 """(a value as text, as a number) -> what is asked of it; text is NULL of what is no string, number of no number."""
 
 
+def exact(number: float, *, sqlite: bool) -> Any:
+    """A number to compare by: PostgreSQL would round a float to 15 digits on its way to a numeric."""
+    return number if sqlite else Decimal(repr(number))
+
+
 def some(field: str, condition: Chosen, *, sqlite: bool) -> Expression:
     """Whether any value that a record of the enclosing statement has in a field meets a condition."""
-    asked = _sqlite if sqlite else _postgresql
-    return asked(field, lambda text, number: literal_column("1"), condition).exists()
+    if sqlite:
+        return _sqlite(field, lambda text, number: literal_column("1"), condition).exists()
+    return _postgresql(field, lambda text, number: literal_column("1"), condition, Numeric()).exists()
 
 
 def first(field: str, *, numeric: bool, sqlite: bool) -> Expression:
@@ -41,11 +48,12 @@ def _sqlite(field: str, wanted: Chosen, condition: Chosen) -> Select[Any]:
     return found.where(fact.c.key == field, condition(text, number)).correlate(records)
 
 
-def _postgresql(field: str, wanted: Chosen, condition: Chosen) -> Select[Any]:
+def _postgresql(field: str, wanted: Chosen, condition: Chosen, kind_of_number: Any = None) -> Select[Any]:
+    """kind_of_number: Double where none is said."""
     listed = type_coerce(records.c.facts, JSONB()).op("->")(cast(field, Text()))
     one = func.jsonb_array_elements(listed).table_valued("value", joins_implicitly=True).render_derived("one")
     kind, said = func.jsonb_typeof(one.c.value), one.c.value.op("#>>")(literal_column("'{}'"))
     # COLLATE "C": by code point, as SQLite compares
     text = case((kind == "string", type_coerce(said, Text()))).collate("C")
-    number = case((kind == "number", cast(type_coerce(said, Text()), Double())))
+    number = case((kind == "number", cast(type_coerce(said, Text()), kind_of_number or Double())))
     return select(wanted(text, number)).select_from(one).where(condition(text, number)).correlate(records)

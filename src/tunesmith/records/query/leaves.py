@@ -186,7 +186,7 @@ class Leaves:
         numbers = [number(bound) for bound in bounds]
         as_numbers = None not in numbers
         low, high = (
-            None if bound is None else (float(number(bound) or 0) if as_numbers else plain(bound))
+            None if bound is None else self.bound(number(bound) or 0) if as_numbers else plain(bound)
             for bound in (value.low, value.high)
         )
 
@@ -200,6 +200,9 @@ class Leaves:
             return and_(*conditions)
 
         return self.some(field, inside)
+
+    def bound(self, number: float) -> Any:
+        return facts.exact(number, sqlite=self.sqlite)
 
     def some(self, field: str, condition: facts.Chosen) -> Condition:
         return facts.some(field, condition, sqlite=self.sqlite)

@@ -1,4 +1,4 @@
-"""Lucene's query syntax, read into a small tree. Words with no operator between them must all be there (AND).
+"""Lucene's query syntax, read into a small tree. A blank between two values is AND, and binds as AND does: before OR.
 
 What a tree can hold: All, Any, Not, and Match (one field, one value). What Lucene has beyond that (boost, fuzzy,
 proximity, regular expressions) ranks or guesses, and is refused.
@@ -21,6 +21,7 @@ LONGEST = 10_000  # characters of a query
 DEEPEST = 25  # levels of grouping
 MOST = 500  # clauses
 STARS = 4  # wildcards `*` in one value
+PATTERNS = 10  # values with wildcards that no index answers: all but words of the text with one `*` at the end
 
 _REFUSED = {
     "BOOST": "a boost (^) ranks, and records come in order: leave it out",
@@ -128,6 +129,7 @@ class _Reader:
     def __init__(self, query: str) -> None:
         self.query = query
         self.clauses = 0
+        self.patterns = 0
 
     def error(self, item: tree.Item, reason: str) -> QueryError:
         return QueryError(self.query, self.place(item), reason)
@@ -138,7 +140,9 @@ class _Reader:
     def node(self, item: tree.Item, field: str, depth: int) -> Node:
         if not depth:
             raise self.error(item, f"is grouped deeper than {DEEPEST} levels")
-        if isinstance(item, (tree.AndOperation, tree.UnknownOperation)):
+        if isinstance(item, tree.UnknownOperation):
+            return self.blanks(item, field, depth)
+        if isinstance(item, tree.AndOperation):
             return All(tuple(self.node(part, field, depth - 1) for part in item.operands))
         if isinstance(item, tree.OrOperation):
             return Any(tuple(self.node(part, field, depth - 1) for part in item.operands))
@@ -151,6 +155,17 @@ class _Reader:
         if isinstance(item, tree.SearchField):
             return self.field(item, depth)
         return self.match(item, field)
+
+    def blanks(self, item: tree.UnknownOperation, field: str, depth: int) -> Node:
+        """Values with blanks between, where the parser let OR bind first: `a b OR c d` came as a, (b OR c), d."""
+        rows: list[list[tree.Item]] = [[]]
+        for part in item.operands:
+            first, *further = part.operands if isinstance(part, tree.OrOperation) else (part,)
+            rows[-1].append(first)
+            rows += [[each] for each in further]
+        found = [tuple(self.node(part, field, depth - 1) for part in row) for row in rows]
+        joined = tuple(row[0] if len(row) == 1 else All(row) for row in found)
+        return joined[0] if len(joined) == 1 else Any(joined)
 
     def field(self, item: tree.SearchField, depth: int) -> Node:
         name = _unescaped(item.name)
@@ -179,6 +194,9 @@ class _Reader:
         self.clauses += 1
         if self.clauses > MOST:
             raise self.error(item, f"is the clause after {MOST}, which is as many as a query may have")
+        self.patterns += isinstance(value, Value) and _is_pattern(field, value)
+        if self.patterns > PATTERNS:
+            raise self.error(item, f"is the value with wildcards after {PATTERNS}, which is as many as are looked for")
         return Match(field, value, self.place(item))
 
     def bound(self, item: tree.Item) -> str | None:
@@ -208,6 +226,11 @@ class _Reader:
         if signs.count("*") > STARS:
             raise self.error(item, f"has more than {STARS} wildcards *")
         return Value(tuple(parts), signs)
+
+
+def _is_pattern(field: str, value: Value) -> bool:
+    begins = value.signs == "*" and not value.parts[1] and (field == TEXT or field.startswith("inputs."))
+    return bool(value.signs) and not value.anything and field != "status" and not begins
 
 
 def _unescaped(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, case, or_
 
 from ...errors import DataError, nearest
-from ..store.facts import plain
+from ..store.facts import is_kept, plain
 from ..store.schema import records
 from . import facts
 from .names import LABELS
@@ -74,7 +74,13 @@ def _expressions(field: str, sqlite: bool) -> list[Any]:
 
 
 def beyond(found: Sequence[Key], values: Sequence[Any]) -> Any:
-    """The condition of what comes after the record whose keys have these values."""
+    """The condition of what comes after the record whose keys have these values.
+
+    Raises:
+        DataError: values that are not those of the keys: a mark of another order.
+    """
+    if len(values) != len(found) or not all(map(_is_of, found, values)):
+        raise DataError("the mark to go on from is of another order: begin with the first page again.")
     choices: list[Any] = []
     equal: list[Any] = []
     for key, value in zip(found, values, strict=True):
@@ -84,3 +90,12 @@ def beyond(found: Sequence[Key], values: Sequence[Any]) -> Any:
         choices.append(and_(*equal, further))
         equal.append(key.expression == value)
     return or_(*choices)
+
+
+def _is_of(key: Key, value: Any) -> bool:
+    wanted = key.expression.type.python_type
+    if value is None or isinstance(value, bool):
+        return value is None and key.expression is not records.c.place
+    if wanted is str:
+        return isinstance(value, str) and is_kept(value)
+    return isinstance(value, int | float) and -(2**63) <= value < 2**63 and (wanted is float or isinstance(value, int))

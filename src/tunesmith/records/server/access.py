@@ -53,10 +53,19 @@ class Call:
     def dataset(self, name: str, action: str = "read") -> StoredDataset:
         """The data set, where it is and the user may `action`. Raises: Refused."""
         self.allow(action)
+        self.check_exists()
         try:
             return self.store.dataset(name, self.workspace)
         except DataError as error:
             raise Refused(404, str(error), kind="data") from error
+
+    def check_exists(self) -> None:
+        """Raises: Refused, where the workspace has nothing yet; it names only those of the user."""
+        known = self.store.workspaces()
+        if self.workspace not in known:
+            seen = set(known) & set(self.workspaces())
+            named = f"unknown workspace: {self.workspace[:80]!r}. Known: {', '.join(sorted(seen)) or 'none yet'}."
+            raise Refused(404, f"{named} It exists from its first log.", kind="data")
 
     def find(self, name: str) -> StoredDataset | None:
         """The data set, or None where there is none yet."""

@@ -29,8 +29,8 @@ def create(url: str | None, limits: Limits | None = None) -> FastAPI:
     Raises:
         StoreError, ConfigError: the database cannot be opened.
     """
-    store, database = Store(url), Database(url)
     bounds = limits or Limits()
+    store, database = Store(url, longest=bounds.seconds), Database(url)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

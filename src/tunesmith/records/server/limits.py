@@ -10,13 +10,14 @@ from .answers import Refused
 @dataclass(frozen=True)
 class Limits:
     """body: bytes of a request. bulk: records written by one. page: records read by one. query: its characters.
-    ids: ids that one may name."""
+    ids: ids that one may name. seconds: what one search may take."""
 
     body: int = 100_000_000
     bulk: int = 5_000
     page: int = 1_000
     query: int = 10_000
     ids: int = 5_000
+    seconds: float = 10.0
 
     def read_page(self, said: object, default: int = 100) -> int:
         """The records that a page may have. More than the limit is refused, not cut: a client that asked for
@@ -36,7 +37,7 @@ class Limits:
 
     def check_query(self, query: object) -> str | None:
         """The query, or None where there is none. Raises: Refused, where it is no text or too long."""
-        if query is None or query == "":
+        if query is None:
             return None
         if not isinstance(query, str):
             raise Refused(422, f"the query is of type {type(query).__name__}: expected text.")

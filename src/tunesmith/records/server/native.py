@@ -12,10 +12,11 @@ from starlette.responses import Response
 from ..settings import SETTINGS
 from ..store import catalog
 from ..store.catalog import LONGEST_NAME
+from ..store.paging import Asked
 from ..types import TYPES
 from .access import Body, Call, Caller, known_only, parsed
 from .answers import Refused, answer
-from .argilla import may_log, read_vector
+from .argilla import logged, may_log, read_vector
 
 router = APIRouter(prefix="/tunesmith", tags=["tunesmith"])
 
@@ -32,8 +33,7 @@ def datasets(call: Caller, all: bool = False) -> Response:
     known = set(call.store.workspaces())
     if not all:
         call.allow("read")
-        if call.workspace not in known:
-            call.store.datasets(call.workspace)  # raises, and names those that there are
+        call.check_exists()
     names = [name for name in call.workspaces() if name in known] if all else [call.workspace]
     return answer([asdict(each) for name in names for each in call.store.datasets(name)])
 
@@ -60,8 +60,7 @@ def log(call: Caller, name: str, body: Body) -> Response:
     kind = TYPES[task]
     read = [kind.from_dict(each) for each in records]  # type: ignore[arg-type]
     author = _author(call, given.get("author"))
-    call.store.log(read, name, call.workspace, tags=tags, metadata=metadata, author=author, batch=len(read))
-    return answer({"dataset": name, "processed": len(read), "failed": 0})
+    return answer(asdict(logged(call, name, read, tags=tags, metadata=metadata, author=author)))
 
 
 def _author(call: Call, said: Any) -> str:
@@ -76,24 +75,28 @@ def _author(call: Call, said: Any) -> str:
 
 @router.post("/datasets/{name}/page")
 def page(call: Caller, name: str, body: Body) -> Response:
-    """One page of records, and whether there may be more after it."""
+    """One page of records, and whether there may be more; `mark` of an answer, sent back, gives the next page."""
     given = parsed(body)
-    known_only(given, {"query", "ids", "limit", "sort", "after", "with_vectors"}, "the body")
+    known_only(given, {"query", "ids", "limit", "sort", "after", "mark", "with_vectors"}, "the body")
     stored = call.dataset(name)
     size = call.limits.read_page(given.get("limit"), default=call.limits.page)
-    found = call.store.load(
-        name,
-        call.workspace,
-        query=call.limits.check_query(given.get("query")),
-        ids=call.limits.check_ids(given.get("ids")),
-        limit=size,
-        sort=_sort(given.get("sort")),
-        after=call.limits.check_id(given.get("after")),
-        with_vectors=given.get("with_vectors") is not False,
+    asked = Asked(
+        call.limits.check_query(given.get("query")),
+        call.limits.check_ids(given.get("ids")),
+        _sort(given.get("sort")),
+        _mark(given.get("mark")),
+        given.get("with_vectors") is not False,
     )
+    after = call.limits.check_id(given.get("after"))
+    found, mark = call.store.page(name, call.workspace, size, asked=asked, after=after)
     records = [each.to_dict() for each in found]
-    more = len(found) == size
-    return answer({"task": stored.task, "records": records, "more": more, "next": found[-1].id if more else None})
+    return answer({"task": stored.task, "records": records, "more": mark is not None, "mark": mark})
+
+
+def _mark(said: Any) -> list[Any] | None:
+    if said is None or isinstance(said, list):
+        return said
+    raise Refused(422, "the mark is no list: send the one that the page before came with.")
 
 
 def _sort(said: Any) -> list[tuple[str, str]] | None:
@@ -195,5 +198,5 @@ def mark(call: Caller, name: str, body: Body) -> Response:
     known_only(given, {"ids", "split", "run"}, "the body")
     call.dataset(name, "manage")
     ids = call.limits.check_ids(given.get("ids")) or []
-    split, run = call.limits.check_query(given.get("split")), call.limits.check_query(given.get("run"))
+    split, run = (call.limits.check_query(given.get(each) or None) for each in ("split", "run"))
     return answer({"marked": call.store.mark(name, call.workspace, ids, split=split, run=run)})

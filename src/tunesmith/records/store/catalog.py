@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -62,6 +63,22 @@ def check_author(name: str | None) -> None:
         raise DataError(
             f"an author cannot be called {_short(name)}: up to {LONGEST_NAME} characters, no NUL, no half of a pair."
         )
+
+
+def notes(**said: Any) -> dict[str, dict[str, Any]]:
+    """Tags and metadata of a data set, those that are said. Raises DataError where JSON has no form for them."""
+    found = {}
+    for what, value in said.items():
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            raise DataError(f"{what}: {_short(value)} is no mapping from a name to a value.")
+        try:
+            orjson.dumps(held := dict(value))
+        except TypeError as error:
+            raise DataError(f"{what}: {_short(value)} holds what JSON has no form for ({error}).") from error
+        found[what] = held
+    return found
 
 
 def _short(name: object) -> str:
@@ -140,12 +157,32 @@ def ensure(connection: Connection, name: str, workspace: str, task: str) -> Stor
     Raises:
         DataError: a name that cannot be, or a data set of another task.
     """
+    found, _ = _ensured(connection, name, workspace, task)
+    if found.task != task:
+        raise DataError(
+            f"data set {name!r} of workspace {workspace!r} holds {found.task} records, not {task}: "
+            "log these under another name."
+        )
+    return found
+
+
+def make(connection: Connection, name: str, workspace: str, task: str) -> StoredDataset:
+    """A new data set, locked. Raises DataError where there is one of this name, or it cannot be called so."""
+    found, new = _ensured(connection, name, workspace, task)
+    if not new:
+        raise DataError(f"workspace {workspace!r} has a data set {name!r} already: copy to another name, or delete it.")
+    return found
+
+
+def _ensured(connection: Connection, name: str, workspace: str, task: str) -> tuple[StoredDataset, bool]:
+    """(the data set, locked; whether this transaction made it)."""
     check_name(name)
     check_workspace(workspace)
     if task not in TASKS:
         raise DataError(f"{_short(task)} is no task of records: one of {', '.join(TASKS)}.")
     at, empty = now(), "{}"
-    place = _insert(connection, workspaces, {"name": workspace, "created": at}, workspaces.c.name == workspace)
+    _insert(connection, workspaces, {"name": workspace, "created": at}, workspaces.c.name == workspace)
+    place = known_workspace(connection, workspace)
     row = {
         "workspace": place,
         "name": name,
@@ -156,25 +193,22 @@ def ensure(connection: Connection, name: str, workspace: str, task: str) -> Stor
         "created": at,
         "updated": at,
     }
-    _insert(connection, datasets, row, (datasets.c.workspace == place) & (datasets.c.name == name))
-    found = known(connection, name, workspace, lock=True)
-    if found.task != task:
-        raise DataError(
-            f"data set {name!r} of workspace {workspace!r} holds {found.task} records, not {task}: "
-            "log these under another name."
-        )
-    return found
+    same = (datasets.c.workspace == place) & (datasets.c.name == name)
+    wanted = _stored().where(same).with_for_update(of=datasets)
+    while True:
+        new = _insert(connection, datasets, row, same)
+        found = connection.execute(wanted).first()
+        if found is not None:  # else another took it out while this one waited for the lock
+            return _read(found), new
 
 
-def _insert(connection: Connection, table: Any, row: dict[str, Any], same: Any) -> int:
-    """The id of the row that is `same`; made of `row` where there is none."""
-    found = connection.scalar(select(table.c.id).where(same))
-    if found is None:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        connection.execute(insert(table).values(row).on_conflict_do_nothing())
-        found = connection.scalar(select(table.c.id).where(same))
-    assert found is not None  # it is there now, whoever made it
-    return int(found)
+def _insert(connection: Connection, table: Any, row: dict[str, Any], same: Any) -> bool:
+    """Makes the row where there is none that is `same`; whether it did."""
+    if connection.scalar(select(table.c.id).where(same)) is not None:
+        return False
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    made = insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
+    return connection.execute(made).first() is not None
 
 
 def touch(connection: Connection, dataset: int, **changes: Any) -> None:

@@ -74,10 +74,7 @@ def _with_status(terms: str, old: str) -> str:
 def copy(source: Source, name: str, workspace: str) -> StoredDataset:
     """Everything of a data set under another name."""
     connection, old = source.connection, source.dataset
-    catalog.check_name(name)
-    if any(each.name == name and each.workspace == workspace for each in catalog.listed(connection, None)):
-        raise DataError(f"workspace {workspace!r} has a data set {name!r} already: copy to another name, or delete it.")
-    new = catalog.ensure(connection, name, workspace, old.task)
+    new = catalog.make(connection, name, workspace, old.task)
     held = catalog.settings(connection, old.id)
     catalog.touch(connection, new.id, settings=held, tags=old.tags, metadata=old.metadata, vectors=old.vectors)
     for part in source.pages():

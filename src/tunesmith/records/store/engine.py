@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ...data.cache import home
-from ...errors import ConfigError, NotInstalled, StoreError
+from ...errors import ConfigError, DataError, NotInstalled, StoreError
 from .migrations import migrate
 
 PATIENCE = 60.0  # seconds that a writer waits for the others
@@ -25,14 +25,19 @@ _PRAGMAS = (
     "temp_store = MEMORY",
     "wal_autocheckpoint = 4000",  # pages of 4 KB
 )
+_STEPS = 20_000  # of SQLite's machine between two looks at the clock
 _LOCK = 0x74756E65  # of the migrations, in PostgreSQL's table of advisory locks
 
 
 class Database:
-    """An open database of a store; safe for threads, and for processes that were forked from this one."""
+    """An open database of a store; safe for threads, and for processes that were forked from this one.
 
-    def __init__(self, url: str | Path | None = None) -> None:
+    longest: the seconds after which a reading is broken off: of a statement on PostgreSQL, of all of them on SQLite.
+    """
+
+    def __init__(self, url: str | Path | None = None, *, longest: float | None = None) -> None:
         self.url = _url(url)
+        self.longest = longest
         self.where = self.url.render_as_string(hide_password=True)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite:
@@ -46,9 +51,28 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database."""
-        with self._told(), self._ours().connect() as connection:
+        """A transaction that sees one state of the database, and changes nothing."""
+        engine = self._ours()
+        if not self.sqlite:  # where each statement sees a state of its own otherwise
+            engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with self._told(), engine.connect() as connection, self._bounded(connection):
             yield connection
+
+    @contextlib.contextmanager
+    def _bounded(self, connection: Connection) -> Iterator[None]:
+        if self.longest is None:
+            yield
+        elif not self.sqlite:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(int(self.longest * 1000), 1)}")
+            yield
+        else:
+            until = time.monotonic() + self.longest
+            raw: Any = connection.connection.driver_connection
+            raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+            try:
+                yield
+            finally:
+                raw.set_progress_handler(None, 0)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -78,11 +102,20 @@ class Database:
         try:
             yield
         except DBAPIError as error:
+            if self.longest is not None and _is_broken_off(error.orig):
+                raise DataError(
+                    f"the search took longer than {self.longest:g} s, which is as long as one may take here: "
+                    "ask for less at once, with fewer wildcards and clauses."
+                ) from error
             raise StoreError(self.where, f"{str(error.orig).strip() or type(error.orig).__name__}.") from error
         except (sqlite3.Error, OSError) as error:  # before SQLAlchemy has a hand in it
             raise StoreError(self.where, f"{error}.") from error
         except SQLAlchemyError as error:
             raise StoreError(self.where, f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+
+def _is_broken_off(error: BaseException | None) -> bool:
+    return str(error) == "interrupted" or getattr(error, "sqlstate", None) == "57014"
 
 
 def _url(said: str | Path | None) -> URL:

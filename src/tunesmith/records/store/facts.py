@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -42,13 +42,13 @@ FOLLOWED = ("status", "annotation", "annotation_agent", "prediction", "predictio
 
 @dataclass(slots=True)
 class Encoded:
-    """A record ready to be written: its row but for data set, place and times; its vectors by name; its first line
-    of history as JSON."""
+    """A record ready to be written: its row but for data set, place and times; its vectors by name, None where it
+    says nothing of them; its first line of history as JSON."""
 
     identity: int | str
     key: str
     row: Row
-    vectors: dict[str, Any]
+    vectors: dict[str, Any] | None
     line: str
 
 
@@ -73,7 +73,7 @@ def encode(record: Storable) -> Encoded:
         "terms": " ".join(_terms(fields, facts, status, vectors)),
     }
     line = {name: fields[name] for name in FOLLOWED if fields.get(name) is not None}
-    return Encoded(identity, key, row, vectors, dump(line, identity))
+    return Encoded(identity, key, row, vectors or fields.get("vectors"), dump(line, identity))
 
 
 def dump(fields: Fields, identity: int | str) -> str:
@@ -108,7 +108,7 @@ def _terms(fields: Fields, facts: Facts, status: str, vectors: Fields) -> list[s
     for field, values in facts.items():
         terms.append(mark(field, "x"))
         terms += value_marks(field, values)
-    terms += [mark(f"vectors.{name}", "x") for name in vectors]
+    terms += vector_marks(vectors)
     inputs = fields.get("inputs")
     parts = inputs if isinstance(inputs, dict) else {"text": fields.get("text") or ""}
     if len(parts) == 1 and isinstance(only := parts.get("text"), str):
@@ -118,6 +118,10 @@ def _terms(fields: Fields, facts: Facts, status: str, vectors: Fields) -> list[s
             terms += found
         return terms
     return terms + _several(parts)
+
+
+def vector_marks(names: Iterable[str]) -> list[str]:
+    return [mark(f"vectors.{name}", "x") for name in names]
 
 
 def _several(parts: Fields) -> list[str]:

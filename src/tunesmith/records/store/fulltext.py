@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, column, insert, literal, selec
 from .schema import Row, records
 
 LARGEST = 900_000  # bytes; PostgreSQL refuses more than a megabyte
-_LAST = 16_383  # the last position that PostgreSQL tells apart
+_LAST = 16_383  # the position that PostgreSQL gives to all words from there on
 _MOST = 256  # positions of one word
 
 _INDEX = table("records_fts", column("records_fts"), column("rowid"), column("terms"))
@@ -42,6 +42,9 @@ def _run(connection: Connection, statement: str, rows: list[tuple[int, str]]) ->
 def tsvector(terms: str) -> str:
     """Each word with its positions, in the text form of a tsvector; of a very long text its first words.
 
+    A word has its first 256 places, none from 16,383 on, which PostgreSQL does not tell apart: a phrase late in a long
+    text may not be found. Single words are found anywhere.
+
     Words are letters, digits and `_`, so that none has a sign to escape.
     """
     positions: dict[str, list[str]] = {}
@@ -53,7 +56,7 @@ def tsvector(terms: str) -> str:
             if size > LARGEST:
                 break
             held = positions[word] = []
-        if len(held) < _MOST:
-            held.append(str(min(place, _LAST)))
+        if len(held) < _MOST and place < _LAST:
+            held.append(str(place))
             size += 2
-    return " ".join(f"'{word}':{','.join(held)}" for word, held in positions.items())
+    return " ".join(f"'{word}':{','.join(held)}" if held else f"'{word}'" for word, held in positions.items())

@@ -87,10 +87,10 @@ class Source:
         order: Order,
         ids: Iterable[int | str] | None = None,
         *,
-        after: int | None = None,
+        after: Sequence[Any] | None = None,
         limit: int | None = None,
     ) -> Iterator[Sequence[Any]]:
-        """As `pages`, in another order, after the record at a place."""
+        """As `pages`, in another order, after a mark of `mark`."""
         found = keys(order, sqlite=self.sqlite)
         wanted, _ = self.chosen(query, *ROW)
         if ids is not None:
@@ -98,10 +98,16 @@ class Source:
                 records.c.place.in_([row[0] for row in self.with_ids(query, [str(each) for each in ids])])
             )
         if after is not None:
-            values = self.connection.execute(select(*(key.expression for key in found)).where(records.c.place == after))
-            wanted = wanted.where(beyond(found, tuple(values.one())))
+            wanted = wanted.where(beyond(found, after))
         order_by = [key.expression.desc() if key.falling else key.expression.asc() for key in found]
         yield from self.connection.execute(wanted.order_by(*order_by).limit(limit)).partitions(PAGE)
+
+    def mark(self, order: Order | None, place: int) -> list[Any]:
+        """Where the record at a place stands in an order, which says what comes after it even when it is gone."""
+        if not order:
+            return [place]
+        wanted = select(*(key.expression for key in keys(order, sqlite=self.sqlite)))
+        return list(self.connection.execute(wanted.where(records.c.place == place)).one())
 
     def with_ids(self, query: str | None, ids: Sequence[str]) -> Sequence[Any]:
         """Rows of ROW of those that have one of these keys, in the order of insertion."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .catalog import StoredDataset
 from .changing import Deleted
 from .engine import Database
 from .history import Event
+from .paging import Asked, read_page
 from .reading import Source
 from .writing import BATCH, Logged
 
@@ -25,10 +27,11 @@ class Store:
     """Named data sets in workspaces, in one SQLite file or PostgreSQL database; safe for threads and processes.
 
     url: a path, `sqlite:///path`, or `postgresql://user@host/database`; None is `records.db` in tunesmith's home.
+    longest: seconds that a search may take; one that takes longer is a DataError. None is no bound.
     """
 
-    def __init__(self, url: str | Path | None = None) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str | Path | None = None, *, longest: float | None = None) -> None:
+        self._database = Database(url, longest=longest)
 
     @property
     def where(self) -> str:
@@ -55,33 +58,36 @@ class Store:
         metadata: Mapping[str, Any] | None = None,
         author: str | None = None,
         batch: int = BATCH,
+        annotating: bool = False,
     ) -> Logged:
-        """Adds records to a data set, made with its workspace where it is new; one with a known id is replaced.
+        """Adds records to a data set, made with its workspace where it is new; one with a known id is replaced,
+        but keeps its vectors, and its metrics, where the new one has None of them (`{}` takes them away).
 
         Each `batch` of records is one transaction: it is written whole, or not at all where one of its records is
         refused; batches before it stay. `tags` and `metadata` replace those of the data set where they are given.
+        annotating: of a record that is there only the annotation, its agent and the status may change.
 
         Raises:
             DataError: no records, a name that cannot be, or records of another task. RowError: a value that cannot
-            be kept. StoreError: the database.
+            be kept, or ids of one spelling and two kinds, as 7 and "7". StoreError: the database.
         """
         found: Iterable[Record] = [records] if isinstance(records, Record) else records
         catalog.check_name(name)
         catalog.check_workspace(workspace)
         catalog.check_author(author)
-        said = {key: dict(value) for key, value in (("tags", tags), ("metadata", metadata)) if value is not None}
-        processed = 0
+        said = catalog.notes(tags=tags, metadata=metadata)
+        written: set[str] = set()
         for each in writing.batches(found, batch):
             with self._database.writing() as connection:
                 dataset = catalog.ensure(connection, name, workspace, each.task)
-                writing.write(connection, dataset, each, author)
+                writing.write(connection, dataset, each, author, annotating=annotating)
                 if said:
                     catalog.touch(connection, dataset.id, **said)
                     said = {}
-            processed += each.count
-        if not processed:
+            written.update(each.rounds[0])
+        if not written:
             raise DataError(f"there are no records to log to {name!r}.")
-        return Logged(name, processed)
+        return Logged(name, len(written))
 
     def load(
         self,
@@ -103,20 +109,25 @@ class Store:
         Raises:
             DataError: an unknown data set, workspace or field, or a bad query (QueryError).
         """
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise DataError(f"limit is {limit!r}: expected a whole number, 0 or more, or None for all.")
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
-        found: list[Record] = []
         with self._source(name, workspace) as source:
-            trusted = TYPES[source.dataset.task].trusted
-            start = None if after is None else source.place_of(after)
-            if sort:
-                parts = source.sorted(query, sort, wanted, after=start, limit=limit)
-            else:
-                parts = source.pages(query, wanted, after=start or 0, limit=limit)
-            for rows in parts:
-                found += map(trusted, source.fields(rows, with_vectors=with_vectors))
+            start = None if after is None else source.mark(sort, source.place_of(after))
+            found, _ = read_page(source, Asked(query, wanted, sort, start, with_vectors), limit)
         return found
+
+    def page(
+        self, name: str, workspace: str, limit: int, *, asked: Asked, after: int | str | None = None
+    ) -> tuple[list[Record], list[Any] | None]:
+        """(up to `limit` records, the mark that the next page begins after; None where there is no further one).
+
+        Raises:
+            DataError: as `load`, or a mark of another order.
+        """
+        with self._source(name, workspace) as source:
+            if after is not None:
+                asked = replace(asked, mark=source.mark(asked.sort, source.place_of(after)))
+            found, last = read_page(source, asked, limit)
+            return found, source.mark(asked.sort, last) if len(found) == limit and last is not None else None
 
     def iterate(
         self, name: str, workspace: str, *, query: str | None = None, page: int = 250, with_vectors: bool = True
@@ -170,12 +181,16 @@ class Store:
         """Takes out the records that a query matches and, where ids are given, have one of them; or discards them.
 
         Raises:
-            DataError: neither a query nor ids: `delete` takes out a whole data set.
+            DataError: neither a query nor ids, or an empty query: `delete` takes out a whole data set.
         """
         catalog.check_author(author)
         if query is None and ids is None:
             raise DataError("delete_records needs a query or ids; `delete` takes out the whole data set.")
+        if isinstance(query, str) and not query.strip():
+            raise DataError("the query is empty, which is every record: write *:* for that, or leave it out.")
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
+        if query is not None and self._database.longest is not None:
+            self.count(name, workspace, query=query)  # a search that takes too long is broken off here
         with self._changing(name, workspace) as source:
             if discard_only:
                 return changing.discard(source, query, wanted, author)

@@ -129,7 +129,7 @@ def remove(connection: Connection, name: str) -> User:
 
 def of_key(connection: Connection, key: str) -> User | None:
     """Whose key this is, compared in constant time; None for nobody's."""
-    public = key.split("-", 2)[1] if key.count("-") >= 2 else ""
+    public = key.split("-", 2)[1] if key.count("-") >= 2 and key.isprintable() else ""
     row = connection.execute(select(users).where(users.c.public == public)).first()
     same = hmac.compare_digest(_digest(key), _NOBODY if row is None else str(row.digest))
     return _user(connection, row) if same and row is not None else None

@@ -15,6 +15,7 @@ from . import catalog, fulltext, vectors
 from .clock import now
 from .facts import Encoded, Storable, encode, parse
 from .history import changes
+from .merging import check_same, merge
 from .schema import Row, events, places, records, stored
 
 BATCH = 1_000  # records a transaction
@@ -26,7 +27,8 @@ _CHANGED = ("status", "score", "event_timestamp", "has_vectors", "facts", "body"
 
 @dataclass(frozen=True)
 class Logged:
-    """What a log did. `failed` is 0: a record that cannot be kept is an error, and its batch is not written."""
+    """What a log did. `processed`: records written; several with one id are one. `failed` is 0: a record that cannot
+    be kept is an error, and its batch is not written."""
 
     dataset: str
     processed: int
@@ -48,6 +50,7 @@ class Batch:
             if made.key not in each:
                 each[made.key] = made
                 return
+            check_same(made.identity, each[made.key].identity)
         self.rounds.append({made.key: made})
 
 
@@ -74,22 +77,40 @@ def batches(found: Iterable[Storable], size: int) -> Iterator[Batch]:
         yield batch
 
 
-def write(connection: Connection, dataset: catalog.StoredDataset, batch: Batch, author: str | None) -> None:
-    """Inserts what is new and updates what is there, at its place, with a line of history for what changed."""
+def write(
+    connection: Connection,
+    dataset: catalog.StoredDataset,
+    batch: Batch,
+    author: str | None,
+    *,
+    annotating: bool = False,
+) -> None:
+    """Inserts what is new and updates what is there, at its place, with a line of history for what changed.
+
+    annotating: of what is there, only what an annotator may change. Raises RowError: see `merge`.
+    """
     sizes = dict(dataset.vectors)
     for found in batch.rounds:
         for each in found.values():
-            vectors.check(each.vectors, sizes, each.identity)
+            vectors.check(each.vectors or {}, sizes, each.identity)
     stamp = now(), author
     for found in batch.rounds:
-        _round(connection, dataset.id, found, stamp)
+        _round(connection, dataset.id, found, stamp, annotating)
     changed: dict[str, Any] = {"vectors": sizes} if sizes != dataset.vectors else {}
     catalog.touch(connection, dataset.id, **changed)
 
 
-def _round(connection: Connection, dataset: int, found: dict[str, Encoded], stamp: tuple[int, str | None]) -> None:
+def _round(
+    connection: Connection,
+    dataset: int,
+    found: dict[str, Encoded],
+    stamp: tuple[int, str | None],
+    annotating: bool,
+) -> None:
     at, author = stamp
     before = existing(connection, dataset, found)
+    pairs = [(each, before[key]) for key, each in found.items() if key in before]
+    merge(connection, pairs, annotating=annotating)
     mark = dataset_mark(dataset) + " "
     fresh, changed, terms, history = [], [], [], []
     taken = iter(allot(connection, len(found) - len(before)))
@@ -112,7 +133,7 @@ def _round(connection: Connection, dataset: int, found: dict[str, Encoded], stam
     replace(connection, changed, terms)
     if history:
         connection.execute(insert(events), history)
-    gone = [old.place for old in before.values() if old.has_vectors]
+    gone = [old.place for key, old in before.items() if old.has_vectors and found[key].vectors is not None]
     vectors.write(connection, dataset, {e.row["place"]: e.vectors for e in found.values() if e.vectors}, gone)
 
 

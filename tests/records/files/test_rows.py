@@ -267,6 +267,28 @@ def test_conll_counts_a_first_line_that_reads_as_a_comment_with_its_columns(tmp_
     assert [record.tokens for record in read(tmp_path / "a.conll")] == [("1", "#")]
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "folder", "a.csv", "a.jsonl"])
+def test_records_with_one_label_and_with_several_are_read_back_from_one_file(name, tmp_path):
+    records = [
+        TextClassificationRecord(text="a", annotation="A", id=1),
+        TextClassificationRecord(text="b", annotation=["B", "C"], multi_label=True, id=2),
+        TextClassificationRecord(text="c", annotation=["D"], multi_label=True, id=3),
+        TextClassificationRecord(text="d", annotation=[], multi_label=True, id=4),
+        TextClassificationRecord(text="e", id=5),
+    ]
+    write(records, tmp_path / name)
+    assert list(read(tmp_path / name)) == records
+
+
+def test_labels_are_settled_as_in_a_table_and_a_flag_that_is_none_is_told(tmp_path):
+    rows = [{"text": "a", "annotation": "A", "multi_label": True}, {"text": "b", "annotation": ["A", None]}]
+    path = text_file(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [record.annotation for record in read(path)] == [["A"], ["A"]]
+    path = text_file(tmp_path / "b.jsonl", json.dumps({"text": "a", "annotation": "A", "multi_label": "maybe"}))
+    with pytest.raises(RowError, match="row 0, column 'multi_label'"):
+        list(read(path))
+
+
 def test_a_format_that_is_named_goes_before_the_suffix(tmp_path):
     records = [TokenClassificationRecord(text="Ada met", annotation=[("PER", 0, 3)], id="1")]
     for format in ("csv", "tsv", "parquet", "jsonl", "conll"):

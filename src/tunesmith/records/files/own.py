@@ -32,7 +32,9 @@ def is_own(names: Iterable[str], rows: Sequence[Row]) -> bool:
 
 def maker(names: Iterable[str], rows: Sequence[Row], asked: Asked) -> Make:
     """What makes a record of a row; the task is that of the row, or the one that the first rows speak of."""
-    usual = asked.task or _guessed(set(names), rows)
+    found = set(names)
+    usual = asked.task or _guessed(found, rows)
+    asked.order.column = "tags" if "tags" in found else "annotation"
 
     def make(place: int, row: Row) -> Record:
         task = row.get("task") or usual

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tunesmith import cli
-from tunesmith.records import TextClassificationRecord
+from tunesmith.records import TextClassificationRecord, TextClassificationSettings
 from tunesmith.records.store.store import Store
 
 ROWS = "text,label,split\ngood,pos,train\nbad,neg,train\nfine,pos,test\n"
@@ -58,6 +58,33 @@ def test_the_same_file_again_changes_nothing_and_another_adds(reviews, folder):
     (folder / "more.csv").write_text("text,label\nnew,pos\n", encoding="utf-8")
     out = reviews("import", "more.csv", "--name", "reviews")[1]
     assert out == "1 records logged to 'reviews' (TextClassification, workspace default), which holds 4\n"
+
+
+@pytest.fixture
+def ordered(folder):
+    datasets = pytest.importorskip("datasets")
+    names = datasets.ClassLabel(names=["pos", "neg"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": names})
+    table = datasets.Dataset.from_dict({"text": ["fine"], "label": [0]}, features=features)
+    table.to_parquet("ordered.parquet")
+    return "; labels in the order that the data declares: "
+
+
+def test_a_declared_order_of_labels_becomes_the_settings_of_a_data_set_without(run, ordered):
+    out = run("import", "ordered.parquet", "--name", "a")[1]
+    assert out == f"1 records logged to 'a' (TextClassification, workspace default){ordered}pos, neg\n"
+    with Store() as store:
+        assert store.settings("a", "default") == TextClassificationSettings(["pos", "neg"])
+        store.configure("b", "default", TextClassificationSettings(["neg", "pos"]))
+        assert run("import", "ordered.parquet", "--name", "b")[1].endswith("workspace default)\n")
+        assert store.settings("b", "default") == TextClassificationSettings(["neg", "pos"])
+
+
+def test_labels_that_no_declaration_names_come_after_it(run, folder, ordered):
+    (folder / "more.csv").write_text("text,label\na,zero\nb,even\n", encoding="utf-8")
+    assert run("import", "ordered.parquet", "more.csv", "--name", "a")[1].endswith(f"{ordered}pos, neg, even, zero\n")
+    run("import", "more.csv", "--name", "b")
+    assert run("import", "ordered.parquet", "--name", "b")[1].endswith(f"holds 3{ordered}pos, neg, even, zero\n")
 
 
 def test_several_files_workspaces_and_databases(run, folder):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from ..errors import TunesmithError
 from . import flags, quiet
 from .records import QUERY_HELP, count, of_dataset, opened, shared
 
+if TYPE_CHECKING:
+    from ..records.store.store import Store
+
+_SHOWN = 10  # labels in the line that an import prints
 _PAUSE = 0.2  # seconds between two states of the progress line
 
 
@@ -40,7 +45,9 @@ def import_(argv: Sequence[str]) -> int:
     options: dict[str, Any] = {"task": given.task, "format": given.format, "separator": given.separator}
     options |= {"side": given.side, "bad_rows": given.bad_rows, "split": given.split}
     options["columns"] = flags.read_columns(given.columns) if given.columns else None
-    found = chain.from_iterable(read(path, **options) for path in given.files)
+    sources: list[Any] = []
+    met: set[str] = set()
+    found = _of_files((read(path, **options) for path in given.files), sources, met)
     progress = Progress("logged")
     with opened(given) as store:
         try:
@@ -50,10 +57,41 @@ def import_(argv: Sequence[str]) -> int:
             error.args = (_with_what_stays(str(error), progress.done, given.name),)
             raise
         size, task = (store.count(given.name, given.workspace), store.dataset(given.name, given.workspace).task)
+        order = _order(store, given, sources, met if size == done.processed else None)
     progress.end()
     told = f"{done.processed:,} records logged to {given.name!r} ({task}, workspace {given.workspace})"
-    print(told + ("" if size == done.processed else f", which holds {size:,}"))
+    print(told + ("" if size == done.processed else f", which holds {size:,}") + order)
     return 0
+
+
+def _of_files(files: Iterable[Any], sources: list[Any], met: set[str]) -> Iterator[Any]:
+    """The records of files; sources is told each file that was opened, met the labels of the annotations."""
+    from ..records.settings import labels_of
+
+    for each in files:
+        sources.append(each)
+        for record in each:
+            met.update(labels_of(record))
+            yield record
+
+
+def _order(store: Store, given: Namespace, sources: Sequence[Any], met: set[str] | None) -> str:
+    """Stores the order of the labels that the files declare, where all agree and the data set has none; what to say.
+
+    Labels that are in no declaration come after, sorted. met: the labels of the data set; None finds them.
+    """
+    from ..records.settings import SETTINGS, labels_of
+
+    declared = {each.labels for each in sources} - {()}
+    task = store.dataset(given.name, given.workspace).task
+    if len(declared) != 1 or task not in SETTINGS or store.settings(given.name, given.workspace) is not None:
+        return ""
+    if met is None:
+        met = {label for record in store.iterate(given.name, given.workspace) for label in labels_of(record)}
+    names = list(dict.fromkeys([*declared.pop(), *sorted(met)]))
+    store.configure(given.name, given.workspace, SETTINGS[task](names))
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"; labels in the order that the data declares: {', '.join(names[:_SHOWN])}{more}"
 
 
 def _with_what_stays(message: str, done: int, name: str) -> str:

@@ -39,7 +39,7 @@ def record_of(place: int, row: Mapping[str, Any], plan: Plan) -> Record | str:
     if reason:
         return reason
     if plan.kind.task == "TextClassification":
-        _settle_labels(values, plan.several)
+        settle_labels(values, plan.several)
     try:
         return plan.kind(**values)
     except RowError as error:
@@ -81,7 +81,7 @@ def _nothing(values: Mapping[str, Any], task: str) -> str | None:
     return "no text" if values.get("text") is None and not values.get("inputs") else None
 
 
-def _settle_labels(values: dict[str, Any], several: bool | None) -> None:
+def settle_labels(values: dict[str, Any], several: bool | None) -> None:
     """multi_label, and the annotation in the form that goes with it; labels that are missing left out."""
     label = values.get("annotation")
     flag = bool(values.get("multi_label") if several is None else several)

@@ -320,3 +320,36 @@ def test_an_unknown_format_names_the_nearest(tmp_path):
         list(read(tmp_path / "a.jsonl", format="prodgy"))
     with pytest.raises(UnknownName, match="Known: csv, tsv, parquet"):
         write([Text2TextRecord("a")], tmp_path / "a", format="xlsx")
+
+
+def test_the_order_of_labels_that_the_data_declares_is_told(tmp_path):
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
+
+    label = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos", "mixed"])})
+    tags = Sequence(ClassLabel(names=["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]))
+    tagged = Features({"tokens": Sequence(Value("string")), "ner_tags": tags})
+    Dataset.from_dict({"text": ["a"], "label": [1]}, features=label).to_parquet(str(tmp_path / "a.parquet"))
+    Dataset.from_dict({"tokens": [["a"]], "ner_tags": [[3]]}, features=tagged).save_to_disk(str(tmp_path / "t"))
+    (tmp_path / "o").mkdir()
+    options = [{"value": "z"}, {"value": "a"}]
+    question = {"name": "q", "settings": {"type": "label_selection", "options": options}}
+    (tmp_path / "o" / ".argilla").mkdir()
+    (tmp_path / "o" / ".argilla" / "settings.json").write_text(json.dumps({"questions": [question]}))
+    answers = {"q": [{"value": "a", "user_id": None, "status": "submitted"}]}
+    row = {"id": "1", "fields": {"text": "x"}, "responses": answers}
+    (tmp_path / "o" / "records.json").write_text(json.dumps([row]))
+    task = {"text": "x", "options": [{"id": "Y"}, {"id": "B"}], "accept": ["B"], "answer": "accept"}
+    (tmp_path / "p.jsonl").write_text(json.dumps(task) + "\n" + json.dumps(task))
+    wanted = {
+        "a.parquet": ("neg", "pos", "mixed"),
+        "t": ("PER", "LOC"),
+        "o": ("z", "a"),
+        "p.jsonl": ("Y", "B"),
+    }
+    for name, labels in wanted.items():
+        found = read(tmp_path / name)
+        next(found)
+        assert found.labels == labels, name
+    (tmp_path / "p.jsonl").write_text(json.dumps(task) + "\n" + json.dumps({**task, "options": [{"id": "B"}]}))
+    found = read(tmp_path / "p.jsonl")
+    assert (len(list(found)), found.labels) == (2, ())

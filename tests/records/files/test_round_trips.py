@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from records_strategies import BY_TASK
+from tunesmith.errors import RowError
+from tunesmith.records import TokenClassificationRecord
 from tunesmith.records.files import read, write
 
 EXACT = {"csv": "a.csv", "tsv": "a.tsv", "jsonl": "a.jsonl", "json": "a.json", "prodigy": "p.jsonl"}
@@ -43,3 +45,26 @@ def test_a_record_comes_back_equal_from_a_docbin(task, data):
     pytest.importorskip("spacy", reason="spaCy is not installed")
     records = data.draw(st.lists(BY_TASK[task], min_size=1, max_size=3))
     same(records, "docbin", "a.spacy", task=task)
+
+
+odd = st.sampled_from(["-DOCSTART-", "#", "id", "# x =", "\ufeff", "\x85", "\u2028", " ", "\t", "a b", "O", "B-X", "="])
+tokens = st.lists(odd | st.text(min_size=1, max_size=3), min_size=1, max_size=4)
+words = tokens.filter(lambda parts: all(part.strip() for part in parts))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(words, st.none() | odd | st.text(min_size=1, max_size=3)), min_size=1, max_size=3))
+def test_conll_gives_back_what_it_counts_as_written(given):
+    records = []
+    for each, label in given:
+        record = TokenClassificationRecord(tokens=each, annotation=[])
+        with contextlib.suppress(RowError):  # a label of white space
+            record.annotation = [] if label is None else [(label, 0, len(each[0]))]
+        records.append(record)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.conll")
+        count = write(records, path)
+        back = list(read(path)) if count else []
+    assert len(back) == count
+    left = iter(records)  # those that are written are some of those that were given, in order
+    assert all(any(one.tokens == each.tokens and one.annotation == each.annotation for each in left) for one in back)

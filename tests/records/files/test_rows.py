@@ -239,6 +239,56 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "x"
 
 
+@pytest.mark.parametrize("first", [["\ufeffa", "b"], ["\ufeff"], ["\ufeff\ufeff", "x"]])
+def test_conll_keeps_a_byte_order_mark_that_begins_a_token(first, tmp_path):
+    records = [TokenClassificationRecord(tokens=tokens, annotation=[]) for tokens in (first, ["c"], first)]
+    assert write(records, tmp_path / "a.conll") == 3
+    assert [record.tokens for record in read(tmp_path / "a.conll")] == [tuple(first), ("c",), tuple(first)]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("token", ["-DOCSTART-", "-DOCSTART-1"])
+def test_conll_counts_a_record_whose_token_reads_as_the_start_of_a_document(token, place, tmp_path, caplog):
+    tokens = ["see", "it", "now"]
+    tokens[place] = token
+    start = len(" ".join(["", *tokens[:place]]).lstrip()) + bool(place)
+    odd = TokenClassificationRecord(tokens=tokens, annotation=[("X", start, start + len(token))])
+    assert write([odd, TokenClassificationRecord(tokens=["c"], annotation=[])], tmp_path / "a.conll") == 1
+    assert "1 records with a token that reads as a comment or a blank" in caplog.text
+    assert [record.tokens for record in read(tmp_path / "a.conll")] == [("c",)]
+
+
+def test_conll_counts_a_first_line_that_reads_as_a_comment_with_its_columns(tmp_path, caplog):
+    given = {"pos": ["id", "NN"], "chunk": ["O", "O"]}
+    odd = TokenClassificationRecord(tokens=["#", "1"], annotation=[], metadata=given)
+    plain = TokenClassificationRecord(tokens=["1", "#"], annotation=[], metadata={**given, "pos": ["NN", "id"]})
+    assert write([odd, plain], tmp_path / "a.conll") == 1
+    assert "1 records with a token that reads as a comment or a blank" in caplog.text
+    assert [record.tokens for record in read(tmp_path / "a.conll")] == [("1", "#")]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "folder", "a.csv", "a.jsonl"])
+def test_records_with_one_label_and_with_several_are_read_back_from_one_file(name, tmp_path):
+    records = [
+        TextClassificationRecord(text="a", annotation="A", id=1),
+        TextClassificationRecord(text="b", annotation=["B", "C"], multi_label=True, id=2),
+        TextClassificationRecord(text="c", annotation=["D"], multi_label=True, id=3),
+        TextClassificationRecord(text="d", annotation=[], multi_label=True, id=4),
+        TextClassificationRecord(text="e", id=5),
+    ]
+    write(records, tmp_path / name)
+    assert list(read(tmp_path / name)) == records
+
+
+def test_labels_are_settled_as_in_a_table_and_a_flag_that_is_none_is_told(tmp_path):
+    rows = [{"text": "a", "annotation": "A", "multi_label": True}, {"text": "b", "annotation": ["A", None]}]
+    path = text_file(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [record.annotation for record in read(path)] == [["A"], ["A"]]
+    path = text_file(tmp_path / "b.jsonl", json.dumps({"text": "a", "annotation": "A", "multi_label": "maybe"}))
+    with pytest.raises(RowError, match="row 0, column 'multi_label'"):
+        list(read(path))
+
+
 def test_a_format_that_is_named_goes_before_the_suffix(tmp_path):
     records = [TokenClassificationRecord(text="Ada met", annotation=[("PER", 0, 3)], id="1")]
     for format in ("csv", "tsv", "parquet", "jsonl", "conll"):

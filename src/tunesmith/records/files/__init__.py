@@ -20,6 +20,23 @@ _SAID: dict[str, dict[str, Any]] = {"tsv": {"mark": "\t"}, "json": {"as_list": T
 SIDES = ("annotation", "prediction")
 
 
+class Records(Iterator[Record]):
+    """The records that `read` gives, one after the other."""
+
+    def __init__(self, found: Iterator[Record], asked: Asked) -> None:
+        self._found, self._asked, self._task = found, asked, asked.task
+
+    def __next__(self) -> Record:
+        record = next(self._found)
+        self._task = record.task
+        return record
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the order that the data declares, as far as it was read; empty where it declares none."""
+        return self._asked.order.labels(self._task)
+
+
 def read(
     path: str | Path,
     *,
@@ -30,7 +47,7 @@ def read(
     bad_rows: str = "error",
     separator: str | None = None,
     split: str | None = None,
-) -> Iterator[Record]:
+) -> Records:
     """The records of a file, a folder or a data set of the hub, one after the other; memory is that of a few pages.
 
     task: "TextClassification", "TokenClassification" or "Text2Text", or a name of the task that learns from them;
@@ -40,7 +57,8 @@ def read(
     separator: what stands between the labels of one cell. split: which one, of a data set with several; None reads
         all, each record with its split in the metadata.
 
-    A row without an id gets one that is the same when the same file is read again.
+    A row without an id gets one that is the same when the same file is read again. Where the data declares an order of
+    its labels (a `ClassLabel`, the options of a question), it stands in `labels` once records were read.
 
     Raises:
         UnknownName: an unknown format or task. ConfigError: another setting that cannot be.
@@ -52,7 +70,7 @@ def read(
     kind = None if task is None else task_named(task)
     asked = Asked(str(path), kind, columns, side, bad_rows, separator, split, format)
     module = _module(named(format) if format else format_of(str(path)))
-    return _told(module.read(asked), asked.account, f"{path}: not read")
+    return Records(_told(module.read(asked), asked.account, f"{path}: not read"), asked)
 
 
 def write(records: Iterable[Record], path: str | Path, *, format: str | None = None) -> int:

@@ -148,7 +148,19 @@ def _plan(rows: Sequence[Row], asked: Asked, settings: Mapping[str, Any]) -> _Pl
         question = next(iter(kinds), None)
     kind = kinds.get(question or "", "")
     task = asked.task or _TYPES.get(kind, "TextClassification")
+    if question is not None and task != "Text2Text":
+        _declare(question, settings, asked)
     return _Plan(task, question, kind == "multi_label_selection", fields.get(question or ""), asked)
+
+
+def _declare(question: str, settings: Mapping[str, Any], asked: Asked) -> None:
+    """The order of a question's options, as the settings tell it; else that of the column of its suggestions."""
+    asked.order.column = f"{question}.suggestion"
+    for each in settings.get("questions") or ():
+        options = (each.get("settings") or {}).get("options")
+        if each["name"] == question and isinstance(options, list):
+            found = [option.get("value") for option in options if isinstance(option, Mapping)]
+            asked.order.declare({asked.order.column: [value for value in found if value is not None]})
 
 
 def _values(row: Row) -> Iterator[tuple[str, Any]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...data.columns import Given
+from ...data.labels import name_of
 from ...errors import RowError, UnknownName
+from ...metrics.tagging import split_tag
 from ...registry import tasks
 from ..record import Record
 from ..types import TYPES
@@ -57,6 +59,31 @@ class Account:
             log.warning("%s: %s", what, "; ".join(f"{count:,} {reason}" for reason, count in self.counts.items()))
 
 
+@dataclass
+class Order:
+    """The order of the labels, where the data declares one.
+
+    columns: class names by column; none for one whose declarations differ. column: the one the labels come from.
+    """
+
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    column: str | None = None
+
+    def declare(self, found: Mapping[str, Sequence[Any]]) -> None:
+        """Class names of columns, of a file or of a row."""
+        for column, names in found.items():
+            told = tuple(map(name_of, names))
+            if self.columns.setdefault(column, told) != told:
+                self.columns[column] = ()
+
+    def labels(self, task: str | None) -> tuple[str, ...]:
+        """The labels in their order, those of tags without B- and I-; empty where none is declared."""
+        names = self.columns.get(self.column or "", ())
+        if task == "TokenClassification":
+            names = tuple(name for name in (split_tag(tag)[1] for tag in names) if name)
+        return tuple(dict.fromkeys(names))
+
+
 @dataclass(frozen=True)
 class Asked:
     """The arguments of `files.read`; task is a name of `TYPES`."""
@@ -70,6 +97,7 @@ class Asked:
     split: str | None = None
     format: str | None = None  # where it was named, and not found by suffix and content
     account: Account = field(default_factory=Account)
+    order: Order = field(default_factory=Order)
 
     def each(self, rows: Iterable[tuple[int, Row]], make: Make) -> Iterator[Record]:
         """The records of these rows; one that cannot be is an error, or counted.

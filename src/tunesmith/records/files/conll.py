@@ -16,8 +16,10 @@ from .asked import Account, Asked
 from .staged import text_file
 
 _BREAKS = re.compile(r"[\t\r\n]")
-_PASSED_OVER = re.compile(r"-DOCSTART-|#\s*(\w+\s*=|id\b)")
+_COMMENT = re.compile(r"#\s*(\w+\s*=|id\b)")  # before a sentence; a line of a document's start is none anywhere
+_BOM = "\ufeff"
 _COLUMNS = ("pos", "chunk")
+_READS_OTHERWISE = "records with a token that reads as a comment or a blank"
 
 
 def read(asked: Asked) -> Iterator[Record]:
@@ -45,9 +47,12 @@ def write(records: Iterator[Record], path: Path, account: Account) -> int:
             width = len(extra) if width is None else width
             if len(extra) != width:
                 extra = extra[:width] if extra else [["_"] * len(tags)] * width
-            for fields in zip(record.tokens, *extra, tags, strict=True):
-                file.write("\t".join(fields) + "\n")
-            file.write("\n")
+            lines = ["\t".join(fields) for fields in zip(record.tokens, *extra, tags, strict=True)]
+            if _COMMENT.match(lines[0]):
+                account.add(_READS_OTHERWISE)
+                continue
+            mark = _BOM if not count and lines[0].startswith(_BOM) else ""  # the first of a file is dropped in reading
+            file.write(mark + "\n".join(lines) + "\n\n")
             _lost(record, account, told=set(_COLUMNS) if extra else set())
             count += 1
     return count
@@ -61,8 +66,8 @@ def _tags(record: Record, account: Account) -> Sequence[str] | None:
         account.add("records without an annotation")
     elif any(map(_BREAKS.search, (*record.tokens, *(label for label, _, _ in record.annotation)))):
         account.add("records with a tab or a line end in a token or label")
-    elif _PASSED_OVER.match(record.tokens[0]) or not all(token.strip() for token in record.tokens):
-        account.add("records with a token that reads as a comment or a blank")
+    elif not all(token.strip() and not token.startswith("-DOCSTART-") for token in record.tokens):
+        account.add(_READS_OTHERWISE)
     else:
         try:
             return tags_of(record.annotation, record.text, record.tokens)

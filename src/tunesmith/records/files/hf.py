@@ -23,26 +23,28 @@ def read(asked: Asked) -> Iterator[Record]:
     if parts is None:
         if asked.split is not None:
             raise DataError(f"{asked.path}: split {asked.split!r} is asked for, but there are no named splits.")
-        return rows.records(_rows(found), asked)
+        return rows.records(_rows(found, asked), asked)
     if asked.split is None and len(parts) > 1:
-        return rows.records(_of_every_split(parts), asked)
+        return rows.records(_of_every_split(parts, asked), asked)
     name = asked.split or next(iter(parts))
     if name not in parts:
         raise DataError(f"{asked.path}: no split {name!r}. Splits: {', '.join(parts)}.")
-    return rows.records(_rows(parts[name]), asked)
+    return rows.records(_rows(parts[name], asked), asked)
 
 
-def _rows(table: object) -> Iterator[tuple[int, Row]]:
+def _rows(table: object, asked: Asked) -> Iterator[tuple[int, Row]]:
     if not is_a(table, "datasets", "Dataset"):
         raise DataError(f"a {type(table).__name__} is no data set that can be read.")
-    found: Dataset = Dataset(table, "train", declared_by(table.features))  # type: ignore[attr-defined]
+    declared = declared_by(table.features)  # type: ignore[attr-defined]
+    asked.order.declare(declared)
+    found: Dataset = Dataset(table, "train", declared)
     yield from tables.filled(found, table.features.arrow_schema)  # type: ignore[attr-defined]
 
 
-def _of_every_split(parts: object) -> Iterator[tuple[int, Row]]:
+def _of_every_split(parts: object, asked: Asked) -> Iterator[tuple[int, Row]]:
     place = 0
     for name, part in parts.items():  # type: ignore[attr-defined]
-        for _, row in _rows(part):
+        for _, row in _rows(part, asked):
             yield place, row if "split" in row else {**row, "split": name}
             place += 1
 

@@ -11,6 +11,7 @@ from ...errors import RowError, UnknownField
 from ..columns import NUMBERED
 from ..fields import is_none, listed
 from ..record import Record
+from ..rows import settle_labels
 from ..types import TYPES
 from .asked import Asked, Make, Row
 
@@ -31,7 +32,9 @@ def is_own(names: Iterable[str], rows: Sequence[Row]) -> bool:
 
 def maker(names: Iterable[str], rows: Sequence[Row], asked: Asked) -> Make:
     """What makes a record of a row; the task is that of the row, or the one that the first rows speak of."""
-    usual = asked.task or _guessed(set(names), rows)
+    found = set(names)
+    usual = asked.task or _guessed(found, rows)
+    asked.order.column = "tags" if "tags" in found else "annotation"
 
     def make(place: int, row: Row) -> Record:
         task = row.get("task") or usual
@@ -54,11 +57,10 @@ def record_of(place: int, row: Row, kind: type[Record]) -> Record:
     if values.pop(NUMBERED, None):
         values["id"] = int(values["id"])
     values = {name: _opened(name, cell, kind.task, place) for name, cell in values.items()}
-    labels = listed(values.get("annotation"))
-    if labels is not None and kind.task == "TextClassification":
-        several = values.setdefault("multi_label", True)
-        if several is False and len(labels) == 1:  # beside records with several, in a column of lists
-            values["annotation"] = labels[0]
+    if kind.task == "TextClassification":
+        values.setdefault("multi_label", listed(values.get("annotation")) is not None)
+        if isinstance(values["multi_label"], bool):  # what is none is told by the record
+            settle_labels(values, None)
     if "inputs" in values and isinstance(values["inputs"], Mapping):
         values["inputs"] = {name: part for name, part in values["inputs"].items() if part is not None}
     try:

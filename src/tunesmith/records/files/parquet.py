@@ -13,7 +13,7 @@ from .staged import staged
 
 def read(asked: Asked) -> Iterator[Record]:
     """The rows, a chunk at a time; ids of a `ClassLabel` column are its names."""
-    return rows.records(tables.rows(asked.path, None if asked.format is None else ".parquet"), asked)
+    return rows.records(tables.rows(asked.path, None if asked.format is None else ".parquet", asked.order), asked)
 
 
 def write(records: Iterator[Record], path: Path, account: Account) -> int:

@@ -101,6 +101,11 @@ def _labels(place: int, row: Row, task: str, asked: Asked) -> dict[str, Any]:
         text = row.get("user_input")
         return {asked.side: text if text is None or asked.side == "annotation" else [text]}
     accepted = row.get("accept")
+    options = row.get("options")
+    if KEY not in row and isinstance(options, list):  # ours have those that a record names
+        found = [option.get("id") for option in options if isinstance(option, Mapping)]
+        asked.order.column = "options"
+        asked.order.declare({"options": [name for name in found if name is not None]})
     if accepted is None:
         label = row.get("label")
         if label is None or asked.side == "annotation":

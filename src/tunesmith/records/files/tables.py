@@ -11,14 +11,14 @@ from ...data.places import Paths, located
 from ...data.rows import JSON
 from ...data.tables import settled
 from ...errors import DataError
-from .asked import Row
+from .asked import Order, Row
 from .own import FREE
 
 
-def rows(path: str, suffix: str | None = None) -> Iterator[tuple[int, Row]]:
+def rows(path: str, suffix: str | None = None, order: Order | None = None) -> Iterator[tuple[int, Row]]:
     """(place, row) of a path, or of all files of a glob, in order; cells are plain Python values.
 
-    suffix: the format, where it is not told by the path.
+    suffix: the format, where it is not told by the path. order: is told the class names that the files declare.
 
     Raises:
         DataError: no such file, or one that is damaged or no table.
@@ -29,6 +29,8 @@ def rows(path: str, suffix: str | None = None) -> Iterator[tuple[int, Row]]:
     place = 0
     for file in found:
         opened = open_file(file, suffix=suffix)
+        if order is not None:
+            order.declare(opened.declared)
         for table in opened.tables:
             for row in _rows(table, opened, str(file)):
                 yield place, row

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tunesmith import cli
-from tunesmith.records import TextClassificationRecord, TextClassificationSettings
+from tunesmith.records import TextClassificationRecord, TextClassificationSettings, TokenClassificationRecord
 from tunesmith.records.store.store import Store
 
 ROWS = "text,label,split\ngood,pos,train\nbad,neg,train\nfine,pos,test\n"
@@ -179,7 +179,12 @@ def test_an_export_says_what_the_format_cannot_hold(run, folder):
     assert (done.returncode, done.stdout) == (0, "1 record written to out\n")
     assert done.stderr.startswith("tunesmith: warning: out: not written: 1 event times; 1 records whose status is")
     assert done.stderr.count("\n") == 1
-    assert run("export", "a", "a.conll")[1] == "0 records written to a.conll, 1 left out\n"
+    told = "CoNLL holds tokens and their spans, and no TextClassification: choose another format."
+    assert run("export", "a", "a.conll") == (1, "", f"tunesmith: error: {told}\n")
+    assert not (folder / "a.conll").exists()
+    with Store() as store:
+        store.log(TokenClassificationRecord(text="a", id=1), "t", "default")
+    assert run("export", "t", "t.conll")[1] == "0 records written to t.conll, 1 left out\n"
 
 
 def test_a_query_without_matches_exports_nothing(reviews, folder):

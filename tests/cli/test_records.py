@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tunesmith import cli
-from tunesmith.records import TextClassificationRecord, TextClassificationSettings
+from tunesmith.records import TextClassificationRecord, TextClassificationSettings, TokenClassificationRecord
 from tunesmith.records.store.store import Store
 
 ROWS = "text,label,split\ngood,pos,train\nbad,neg,train\nfine,pos,test\n"
@@ -57,7 +57,7 @@ def test_the_same_file_again_changes_nothing_and_another_adds(reviews, folder):
     )
     (folder / "more.csv").write_text("text,label\nnew,pos\n", encoding="utf-8")
     out = reviews("import", "more.csv", "--name", "reviews")[1]
-    assert out == "1 records logged to 'reviews' (TextClassification, workspace default), which holds 4\n"
+    assert out == "1 record logged to 'reviews' (TextClassification, workspace default), which holds 4\n"
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def ordered(folder):
 
 def test_a_declared_order_of_labels_becomes_the_settings_of_a_data_set_without(run, ordered):
     out = run("import", "ordered.parquet", "--name", "a")[1]
-    assert out == f"1 records logged to 'a' (TextClassification, workspace default){ordered}pos, neg\n"
+    assert out == f"1 record logged to 'a' (TextClassification, workspace default){ordered}pos, neg\n"
     with Store() as store:
         assert store.settings("a", "default") == TextClassificationSettings(["pos", "neg"])
         store.configure("b", "default", TextClassificationSettings(["neg", "pos"]))
@@ -146,7 +146,7 @@ def test_deleting_asks_for_yes_and_takes_out_what_matches(reviews):
     assert (
         reviews("delete", "reviews", "--query", "annotated_as:pos", "--yes")[1] == "took 2 records out of 'reviews'\n"
     )
-    assert reviews("delete", "reviews", "--yes")[1] == "took out 'reviews' with 1 records\n"
+    assert reviews("delete", "reviews", "--yes")[1] == "took out 'reviews' with 1 record\n"
     assert reviews("list")[1].startswith("no data sets yet in ")
 
 
@@ -176,10 +176,15 @@ def test_an_export_says_what_the_format_cannot_hold(run, folder):
         env=os.environ,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "1 records written to out\n")
+    assert (done.returncode, done.stdout) == (0, "1 record written to out\n")
     assert done.stderr.startswith("tunesmith: warning: out: not written: 1 event times; 1 records whose status is")
     assert done.stderr.count("\n") == 1
-    assert run("export", "a", "a.conll")[1] == "0 records written to a.conll, 1 left out\n"
+    told = "CoNLL holds tokens and their spans, and no TextClassification: choose another format."
+    assert run("export", "a", "a.conll") == (1, "", f"tunesmith: error: {told}\n")
+    assert not (folder / "a.conll").exists()
+    with Store() as store:
+        store.log(TokenClassificationRecord(text="a", id=1), "t", "default")
+    assert run("export", "t", "t.conll")[1] == "0 records written to t.conll, 1 left out\n"
 
 
 def test_a_query_without_matches_exports_nothing(reviews, folder):
@@ -223,6 +228,38 @@ def test_errors_are_one_line(run, words, code, told):
     assert (found, out, err.count("\n")) == (code, "", 1)
     assert err.startswith("tunesmith: error: ")
     assert told in err
+
+
+def test_an_import_that_finds_no_text_says_which_file_and_which_flag(run, folder):
+    (folder / "odd.csv").write_text("zzz,yyy,xxx\na,b,c\n", encoding="utf-8")
+    code, _, err = run("import", "odd.csv", "--name", "a")
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.startswith("tunesmith: error: odd.csv: text-classification finds no column for text (looked for ")
+    assert err.endswith("'zzz', 'yyy', 'xxx'. Say it with --columns, as --columns text=A,label=B.\n")
+    assert run("import", "odd.csv", "--name", "a", "--columns", "text=zzz,label=xxx")[0] == 0
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.csv", "text,label\n"), ("a.json", "[]"), ("a.jsonl", "\n")])
+def test_a_file_without_rows_is_told_as_such(name, text, run, folder):
+    (folder / name).write_text(text, encoding="utf-8")
+    assert run("import", name, "--name", "a") == (1, "", f"tunesmith: error: {name} holds no rows.\n")
+
+
+def test_a_label_that_looks_like_several_is_told_with_the_flag_that_parts_it(run, folder, caplog):
+    (folder / "a.csv").write_text('text,label\nx,"a, b"\ny,b\n', encoding="utf-8")
+    assert run("import", "a.csv", "--name", "a")[0] == 0
+    assert caplog.messages == ["'a, b' is read as one label. If such cells hold several, --separator ',' parts them."]
+    caplog.clear()
+    assert run("import", "a.csv", "--name", "a", "--separator", ",")[0] == 0
+    (folder / "b.csv").write_text('text,label\nx,"arts, crafts"\ny,b\n', encoding="utf-8")
+    assert run("import", "b.csv", "--name", "b")[0] == 0
+    assert caplog.messages == []
+    assert len(run("query", "a", "annotated_as:b")[1].splitlines()) == 2
+
+
+def test_deleting_what_matches_nothing_is_no_error(reviews):
+    told = "no record of 'reviews' matches: there is nothing to take out\n"
+    assert reviews("delete", "reviews", "--query", "text:nowhere") == (0, told, "")
 
 
 def test_help_names_every_command(run):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
 import time
 from argparse import Namespace
@@ -11,31 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import TunesmithError
 from . import flags, quiet
-from .records import QUERY_HELP, count, of_dataset, opened, shared
+from .records import QUERY_HELP, count, many, of_dataset, opened, shared
 
 if TYPE_CHECKING:
     from ..records.store.store import Store
 
+log = logging.getLogger(__name__)
+
+_ARGUMENT = re.compile(r"[Ss]ay it with columns=.*")
 _SHOWN = 10  # labels in the line that an import prints
 _PAUSE = 0.2  # seconds between two states of the progress line
 
 
 def import_(argv: Sequence[str]) -> int:
     """Log the records of files to a data set, made where it is new; the exit code."""
-    about = "Log the records of files to a data set. A record with a known id is replaced."
-    parser = flags.Parser("records import", about)
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a path, a glob, a saved data set or one of the hub")
-    parser.add_argument("--name", metavar="NAME", help="name of the data set")
-    parser.add_argument("--task", metavar="TASK", help="TextClassification, TokenClassification or Text2Text")
-    parser.add_argument("--format", metavar="F", help="format of the files [by suffix and content]")
-    parser.add_argument("--columns", metavar="A,B", help="columns, as for train; all others are metadata")
-    parser.add_argument("--as", metavar="SIDE", dest="side", default="annotation", help="annotation or prediction")
-    parser.add_argument("--separator", metavar="S", help="what stands between the labels of one cell")
-    parser.add_argument("--split", metavar="NAME", help="which split, of a data set with several [all]")
-    parser.add_argument("--bad-rows", metavar="B", default="error", help="error, or drop (counted and said) [error]")
-    parser.add_argument("--limit", metavar="N", help="only the first N records")
-    shared(parser)
-    given = parser.read(argv)
+    given = _importing().read(argv)
     if not given.name:
         raise flags.usage_error("--name is missing: give the data set a name, as --name reviews.")
     limit = count("--limit", given.limit)
@@ -54,14 +46,39 @@ def import_(argv: Sequence[str]) -> int:
             done = store.log(progress.over(islice(found, limit)), given.name, given.workspace)
         except TunesmithError as error:
             progress.end()
-            error.args = (_with_what_stays(str(error), progress.done, given.name),)
+            error.args = (_with_what_stays(_as_flags(str(error)), progress.done, given.name),)
             raise
         size, task = (store.count(given.name, given.workspace), store.dataset(given.name, given.workspace).task)
         order = _order(store, given, sources, met if size == done.processed else None)
     progress.end()
-    told = f"{done.processed:,} records logged to {given.name!r} ({task}, workspace {given.workspace})"
+    told = f"{many(done.processed)} logged to {given.name!r} ({task}, workspace {given.workspace})"
+    if given.separator is None and task == "TextClassification":
+        _tell_joined(met)
     print(told + ("" if size == done.processed else f", which holds {size:,}") + order)
     return 0
+
+
+def _importing() -> flags.Parser:
+    about = "Log the records of files to a data set. A record with a known id is replaced."
+    parser = flags.Parser("records import", about)
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a path, a glob, a saved data set or one of the hub")
+    parser.add_argument("--name", metavar="NAME", help="name of the data set")
+    parser.add_argument("--task", metavar="TASK", help="TextClassification, TokenClassification or Text2Text")
+    parser.add_argument("--format", metavar="F", help="format of the files [by suffix and content]")
+    parser.add_argument("--columns", metavar="A,B", help="text,label or text=A,label=B; the others are metadata")
+    parser.add_argument(
+        "--as",
+        metavar="SIDE",
+        dest="side",
+        default="annotation",
+        help="labels are annotation or prediction [annotation]",
+    )
+    parser.add_argument("--separator", metavar="S", help="what stands between the labels of one cell, as ,")
+    parser.add_argument("--split", metavar="NAME", help="which split, of a data set with several [all]")
+    parser.add_argument("--bad-rows", metavar="B", default="error", help="error, or drop (counted and said) [error]")
+    parser.add_argument("--limit", metavar="N", help="only the first N records")
+    shared(parser)
+    return parser
 
 
 def _of_files(files: Iterable[Any], sources: list[Any], met: set[str]) -> Iterator[Any]:
@@ -94,6 +111,21 @@ def _order(store: Store, given: Namespace, sources: Sequence[Any], met: set[str]
     return f"; labels in the order that the data declares: {', '.join(names[:_SHOWN])}{more}"
 
 
+def _as_flags(message: str) -> str:
+    """What a message asks to be said in Python, as it is said here."""
+    return _ARGUMENT.sub("Say it with --columns, as --columns text=A,label=B.", message)
+
+
+def _tell_joined(met: set[str]) -> None:
+    """A word on a label that looks like several, of which one stands alone elsewhere."""
+    for mark in ",;|":
+        for label in sorted(name for name in met if mark in name):
+            if any(part.strip() in met for part in label.split(mark)):
+                told = "%r is read as one label. If such cells hold several, --separator '%s' parts them."
+                log.warning(told, label, mark)
+                return
+
+
 def _with_what_stays(message: str, done: int, name: str) -> str:
     """The message of an import that was broken off, with how much of it is in the store."""
     from ..records.store.writing import BATCH
@@ -122,7 +154,7 @@ def export(argv: Sequence[str]) -> int:
         written = write(progress.over(found), given.file, format=given.format)
     progress.end()
     left = progress.done - written
-    print(f"{written:,} records written to {given.file}" + (f", {left:,} left out" if left else ""))
+    print(f"{many(written)} written to {given.file}" + (f", {left:,} left out" if left else ""))
     return 0
 
 

@@ -104,14 +104,17 @@ def delete(argv: Sequence[str]) -> int:
         if not given.yes:
             found = store.count(given.name, given.workspace, query=given.query)
             what = f"the data set {given.name!r} with its" if given.query is None else f"of {given.name!r}"
-            told = f"{what} {found:,} records" if given.query is None else f"{found:,} records {what}"
+            if given.query is not None and not found:
+                print(f"no record of {given.name!r} matches: there is nothing to take out")
+                return 0
+            told = f"{what} {many(found)}" if given.query is None else f"{many(found)} {what}"
             raise flags.usage_error(f"{told} would be gone for good: add --yes to take them out.")
         if given.query is None:
             gone = store.delete(given.name, given.workspace)
-            print(f"took out {given.name!r} with {gone:,} records")
+            print(f"took out {given.name!r} with {many(gone)}")
         else:
             done = store.delete_records(given.name, given.workspace, query=given.query)
-            print(f"took {done.processed:,} records out of {given.name!r}")
+            print(f"took {many(done.processed)} out of {given.name!r}")
     return 0
 
 
@@ -124,7 +127,7 @@ def copy(argv: Sequence[str]) -> int:
     with opened(given) as store:
         made = store.copy(given.name, given.workspace, given.new, given.to)
         size = store.count(made.name, made.workspace)
-    print(f"copied {size:,} records to {made.name!r} (workspace {made.workspace})")
+    print(f"copied {many(size)} to {made.name!r} (workspace {made.workspace})")
     return 0
 
 
@@ -157,6 +160,11 @@ def count(flag: str, text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise flags.usage_error(f"{flag} is {text!r}: expected a whole number, 1 or more.")
     return int(text)
+
+
+def many(number: int) -> str:
+    """How many records, in words."""
+    return f"{number:,} record{'' if number == 1 else 's'}"
 
 
 def _shown(value: Any) -> str:

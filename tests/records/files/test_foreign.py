@@ -322,6 +322,17 @@ def test_an_unknown_format_names_the_nearest(tmp_path):
         write([Text2TextRecord("a")], tmp_path / "a", format="xlsx")
 
 
+def test_tokens_of_white_space_come_back_from_a_docbin(tmp_path):
+    pytest.importorskip("spacy", reason="spaCy is not installed")
+    records = [
+        TokenClassificationRecord(text="0  ", tokens=["0", " "], id=1),
+        TokenClassificationRecord(text="a \x1c", tokens=["a", "\x1c"], id=2, prediction=[("X", 2, 3, 0.5)]),
+        TokenClassificationRecord(text="b  c", tokens=["b", "c"], id=3, annotation=[("Y", 0, 1)]),
+    ]
+    write(records, tmp_path / "a.spacy")
+    assert list(read(tmp_path / "a.spacy", task="TokenClassification")) == records
+
+
 def test_the_order_of_labels_that_the_data_declares_is_told(tmp_path):
     from datasets import ClassLabel, Dataset, Features, Sequence, Value
 

@@ -267,6 +267,11 @@ def test_conll_counts_a_first_line_that_reads_as_a_comment_with_its_columns(tmp_
     assert [record.tokens for record in read(tmp_path / "a.conll")] == [("1", "#")]
 
 
+def test_a_cell_that_spells_a_list_of_labels_holds_several(tmp_path):
+    path = text_file(tmp_path / "a.csv", "text,label\nx,\"['a', 'b']\"\ny,[]\nz,[odd\n")
+    assert [record.annotation for record in read(path)] == [["a", "b"], [], "[odd"]
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "folder", "a.csv", "a.jsonl"])
 def test_records_with_one_label_and_with_several_are_read_back_from_one_file(name, tmp_path):
     records = [

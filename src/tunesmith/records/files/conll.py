@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...data.formats import suffix_of
+from ...errors import DataError
 from ..record import Record
 from ..spans import tags_of
 from ..types import TokenClassificationRecord
@@ -32,15 +33,20 @@ def read(asked: Asked) -> Iterator[Record]:
 def write(records: Iterator[Record], path: Path, account: Account) -> int:
     """Fields are separated by tabs. `pos` and `chunk` of the metadata are written where each token has one.
 
-    Left out and counted: records of another task, without an annotation, with overlapping spans, or with a token that
-    no line can hold; and, of those that are written, what is neither token nor annotation.
+    Left out and counted: records without an annotation, with overlapping spans, or with a token that no line can hold;
+    and, of those that are written, what is neither token nor annotation.
+
+    Raises:
+        DataError: records of another task.
     """
     count = 0
     width: int | None = None
     with text_file(path) as file:
         for record in records:
+            if not isinstance(record, TokenClassificationRecord):
+                raise DataError(f"CoNLL holds tokens and their spans, and no {record.task}: choose another format.")
             tags = _tags(record, account)
-            if tags is None or not isinstance(record, TokenClassificationRecord):
+            if tags is None:
                 continue
             extra = [found for name in _COLUMNS if (found := _column(record, name)) is not None]
             extra = extra if len(extra) == len(_COLUMNS) else []
@@ -58,11 +64,9 @@ def write(records: Iterator[Record], path: Path, account: Account) -> int:
     return count
 
 
-def _tags(record: Record, account: Account) -> Sequence[str] | None:
+def _tags(record: TokenClassificationRecord, account: Account) -> Sequence[str] | None:
     """One tag a token, or None, with the reason in the account."""
-    if not isinstance(record, TokenClassificationRecord):
-        account.add(f"records of {record.task}")
-    elif record.annotation is None:
+    if record.annotation is None:
         account.add("records without an annotation")
     elif any(map(_BREAKS.search, (*record.tokens, *(label for label, _, _ in record.annotation)))):
         account.add("records with a tab or a line end in a token or label")
@@ -76,10 +80,9 @@ def _tags(record: Record, account: Account) -> Sequence[str] | None:
     return None
 
 
-def _column(record: Record, name: str) -> list[str] | None:
+def _column(record: TokenClassificationRecord, name: str) -> list[str] | None:
     found = record.metadata.get(name)
-    tokens = record.tokens if isinstance(record, TokenClassificationRecord) else ()
-    if not isinstance(found, list) or len(found) != len(tokens):
+    if not isinstance(found, list) or len(found) != len(record.tokens):
         return None
     return found if all(isinstance(part, str) and part.split() == [part] for part in found) else None
 

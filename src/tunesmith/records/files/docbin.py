@@ -53,7 +53,10 @@ def _spans(row: Row, asked: Asked, kept: Mapping[str, Any]) -> dict[str, Any]:
         spans = before
     if spans is not None and asked.side == "prediction":
         spans = [(*span, 1.0) for span in spans]
-    return {"tokens": row["tokens"], asked.side: spans}
+    tokens, whole = row["tokens"], kept.get("tokens")
+    if isinstance(whole, list) and [token for token in whole if not token.isspace()] == tokens:
+        tokens = whole  # with those of white space, which a Doc also has where a record has none
+    return {"tokens": tokens, asked.side: spans}
 
 
 def _chosen(cats: Mapping[str, float]) -> list[str]:
@@ -90,10 +93,11 @@ def _doc(record: Any) -> dict[str, Any]:
         raise DataError("a DocBin holds entities and categories, not text to be written: choose another format.")
     row: dict[str, Any] = {"text": text_of(record), "id": str(record.id), "spans": None, "labels": None}
     if isinstance(record, TokenClassificationRecord):
-        told: tuple[str, ...] = ("text", "tokens") if _unsorted(record.annotation) else ("text", "tokens", "annotation")
+        kept = {"annotation": _unsorted(record.annotation), "tokens": any(token.isspace() for token in record.tokens)}
+        told = ("text", *(name for name, is_kept in kept.items() if not is_kept))
         return {**row, "tokens": record.tokens, "spans": record.annotation, "kept": rest_of(record, told)}
     given = record.annotation
     labels = [given] if isinstance(given, str) else given
     sorts = labels and labels == sorted(set(labels))
-    told = ("text", "annotation") if sorts else ("text",)
+    told = ("text", *(("annotation",) if sorts else ()))
     return {**row, "tokens": None, "labels": labels, "kept": rest_of(record, told)}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from ...data.cells import split
+from ...data.cells import spelled, split
 from ...data.columns import resolve
 from ...data.labels import is_missing, name_of
-from ...errors import RowError
+from ...errors import DataError, RowError
 from ...tasks.sequence_sequence import HINTS as WRITTEN
 from ...tasks.tagged_cells import from_text, read_words
 from ...tasks.text_classification import HINTS as LABELLED
@@ -40,6 +40,8 @@ def records(rows: Iterable[tuple[int, Row]], asked: Asked) -> Iterator[Record]:
 
     left = iter(rows)
     peeked = list(islice(left, PEEKED))
+    if not peeked:
+        raise DataError(f"{asked.path} holds no rows.")
     names = list(dict.fromkeys(str(key) for _, row in peeked for key in row))
     found = [row for _, row in peeked]
     if argilla.is_flat(names):
@@ -109,7 +111,10 @@ def _columns(task: str, names: Sequence[str], asked: Asked) -> dict[str, str]:
         given = {other.get(role, role): column for role, column in given.items()}
     elif task == "TextClassification" and not isinstance(given, str) and given is not None and len(given) == 2:
         given = {"text": given[0], "label": given[1]}
-    return resolve(names, roles=roles, optional=optional, hints=hints, given=given, task=_NAMES[task])
+    try:
+        return resolve(names, roles=roles, optional=optional, hints=hints, given=given, task=_NAMES[task])
+    except DataError as error:
+        raise DataError(f"{asked.path}: {error}") from error
 
 
 def _record(reading: Reading, make: Any, place: int, row: Row) -> Record:
@@ -162,8 +167,8 @@ def _classified(reading: Reading, place: int, row: Row) -> Made:
 
 
 def _labels(cell: Any, reading: Reading, where: tuple[int, str]) -> str | list[str]:
-    """One label or, of a list and of a cell that is split, several."""
-    many = listed(cell)
+    """One label or, of a list, of one that is spelled out, and of a cell that is split, several."""
+    many = listed(spelled(cell) if isinstance(cell, str) else cell)
     if many is None and reading.asked.separator is not None:
         many = split(str(cell), reading.asked.separator if reading.asked.separator.strip() else None)
     if many is not None:

@@ -38,8 +38,10 @@ def read(train: Any, **settings: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def test_columns_and_the_kind_of_labels_are_said_in_every_form() -> None:
-    assert read(table("utterance", "label"))[1] == ["columns: text=utterance, label=label; single labels, 2 classes"]
-    told = "columns: text=sentence1, pair=sentence2, label=label; single labels, 2 classes"
+    assert read(table("utterance", "label"))[1] == [
+        "columns: text=utterance, label=label; single labels, 2 classes (n, y)"
+    ]
+    told = "columns: text=sentence1, pair=sentence2, label=label; single labels, 2 classes (n, y)"
     assert read(table("sentence1", "sentence2", "label"))[1] == [told]
     numbers = [{"text": "a", "score": 0.5}, {"text": "b", "score": 1.0}]
     assert read(numbers)[1] == ["columns: text=text, label=score; labels are numbers: regression"]
@@ -56,7 +58,7 @@ def test_columns_and_the_kind_of_labels_are_said_in_every_form() -> None:
 
 def test_columns_that_play_no_role_are_named_where_columns_were_found() -> None:
     rows = table("question", "sentence", "label")
-    told = "columns: text=sentence, label=label (not used: question); single labels, 2 classes"
+    told = "columns: text=sentence, label=label (not used: question); single labels, 2 classes (n, y)"
     assert read(rows)[1] == [told]
     assert "not used" not in read(rows, columns=("sentence", "label"))[1][0]
 

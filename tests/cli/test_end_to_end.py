@@ -112,7 +112,10 @@ def test_columns_and_the_kind_of_labels_are_said_aloud(told):
     assert (
         "columns: text=message, label=verdict; single labels, 2 classes (no, yes)" in told["train"]["err"].splitlines()
     )
-    assert "columns: text=utterance, label=label; single labels, 2 classes" in told["inferred"]["err"].splitlines()
+    assert (
+        "columns: text=utterance, label=label; single labels, 2 classes (no, yes)"
+        in told["inferred"]["err"].splitlines()
+    )
 
 
 def test_the_file_that_trained_a_run_is_predicted_by_the_columns_that_were_found(told):

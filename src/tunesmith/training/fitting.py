@@ -23,6 +23,7 @@ from . import (
     distillation,
     features,
     heads,
+    memory,
     precision,
     saved,
     saving,
@@ -123,7 +124,7 @@ def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
     except (MemoryError, RuntimeError) as error:
         told = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in told or "can't allocate memory" in told:
-            raise OutOfMemory(_memory(settings)) from error
+            raise OutOfMemory(memory.advice(settings.training)) from error
         raise
 
 
@@ -135,7 +136,12 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     fast, said = precision.choose(job.settings.precision, named, made.model)
     if said:
         job.folder.note(said)
-    args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen | fast)
+    half = bool(fast or named.get("bf16") or named.get("fp16"))
+    lean, said = memory.choose(named, made.model, made.data["train"], half=half)
+    if said:
+        job.folder.note(said)
+    chosen |= fast | lean
+    args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
     callbacks = [FolderEvents(job.folder), *job.hooks.callbacks]
     if patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
@@ -270,11 +276,3 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
     distillation.check_teacher(taught, model, encoding)
     separator = opened.tokenizer.sep_token_id if classifies else None
     return distillation.Teacher(taught, temperature, alpha, separator)
-
-
-def _memory(settings: Settings) -> str:
-    batch = settings.training.get("per_device_train_batch_size", 8)
-    return (
-        f"memory ran out at batch size {batch}: halve per_device_train_batch_size and double "
-        "gradient_accumulation_steps (the result stays the same), or set maxlength lower"
-    )

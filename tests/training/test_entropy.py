@@ -109,6 +109,7 @@ hidden, weight = torch.randn(1024, 8, requires_grad=True), torch.randn(50_000, 8
 targets = torch.arange(1024)
 ours = lambda logits: entropy.summed(logits, targets)
 theirs = lambda logits: cross_entropy(logits, targets, reduction="sum")
+cross_entropy(hidden[:8] @ weight.t(), targets[:8]).backward()  # what the first products and gradients take once
 before = peak()
 (ours if sys.argv[1] == "ours" else theirs)(hidden @ weight.t()).backward()
 print(peak() - before)
@@ -122,5 +123,5 @@ def test_large_logits_are_held_once() -> None:
         return float(done.stdout)
 
     logits = 1024 * 50_000 * 4 / 2**20
-    assert megabytes("ours") < 1.4 * logits
+    assert megabytes("ours") < 1.75 * logits  # held twice would be 2; products take up to a half for themselves
     assert megabytes("theirs") > 2.5 * logits, "what it is compared with"

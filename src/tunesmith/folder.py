@@ -8,9 +8,10 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ _NO_ROOM = re.compile(r"No space left|Disk quota exceeded|File too large|Read-on
 _log = logging.getLogger("tunesmith")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` whole or not at all: a temporary file beside it, flushed, renamed."""
+def write_text(path: Path, text: str | Iterable[str]) -> None:
+    """Write `text` (or its pieces) to `path` whole or not at all: a temporary file beside it, flushed, renamed."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with staged.open("w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(staged, path)
@@ -117,7 +118,8 @@ class RunFolder:
     def write_json(self, name: str, value: Any) -> None:
         """Write `value` as JSON under `name`; nothing where the run has no folder."""
         if self.path is not None:
-            write_text(self.path / name, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+            pieces = json.JSONEncoder(indent=2, ensure_ascii=False, default=str).iterencode(value)
+            write_text(self.path / name, chain(pieces, "\n"))  # a large table's rows are not told as one text
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file under `name`; nothing where the run has no folder."""

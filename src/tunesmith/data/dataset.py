@@ -85,7 +85,7 @@ class Dataset:
         if name not in self.columns:
             raise DataError(f"{self.name} has no column {name!r}. Columns: {', '.join(map(repr, self.columns))}.")
         narrow = replace(self, table=self.table.select_columns([name]))
-        return [row[name] for _, row in narrow]
+        return list(_shared(row[name] for _, row in narrow))
 
     def _id(self, place: int) -> int:
         return place if self.ids is None else self.ids[place]
@@ -113,6 +113,15 @@ class Dataset:
             return class_name(value, names)
         except ValueError as error:
             raise RowError(row, column, str(error), source=self.name) from error
+
+
+def _shared(values: Iterable[Any]) -> Iterator[Any]:
+    """The values, texts that come often as one object each: a column of labels holds few."""
+    known: dict[str, str] = {}
+    for value in values:
+        if type(value) is str and (value in known or len(known) < _BATCH):
+            value = known.setdefault(value, value)
+        yield value
 
 
 def class_name(value: Any, names: Sequence[str]) -> Any:

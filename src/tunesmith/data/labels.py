@@ -86,7 +86,7 @@ class Labels:
     def _name(self, value: Any) -> str:
         name = name_of(value)
         if name in self.ids:
-            return name
+            return self.names[self.ids[name]]  # one object for all rows
         if isinstance(value, str) and (plain := canonical(name)) in self.ids:
             return plain
         place = whole(value)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..data.columns import gold_role
 from ..tasks.base import Examples, Prediction
+from ..tasks.reading import row_ids
 from ..values import describe
 from . import scoring
 
@@ -47,7 +48,7 @@ def lock(run: Any, splits: Mapping[str, Examples]) -> dict[str, Any]:
         "chosen": dict(run.framework_model.chosen),
         "seed": run.settings.seed,
         "data": {
-            name: {"fingerprint": split.fingerprint, "rows": [e.id for e in split]} for name, split in splits.items()
+            name: {"fingerprint": split.fingerprint, "rows": list(row_ids(split))} for name, split in splits.items()
         },
         "tokenizer": tokenizer_hash(run.tokenizer),
         "base": {"name": describe(run.settings.base), "revision": getattr(run.model.config, "_commit_hash", None)},

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..tasks.base import Example, Examples, Prediction, Task
+from ..tasks.reading import row_ids
 
 
 def score(model: Any, task: Task, examples: Examples) -> tuple[dict[str, float], list[Prediction]]:
@@ -26,7 +27,7 @@ def account(splits: Mapping[str, Examples]) -> dict[str, Any]:
             "left_out": whole["left_out"],
             "truncated": {str(row): lost for row, lost in whole["truncated"].items()},
             "fingerprint": examples.fingerprint,
-            "kept_rows": [example.id for example in examples],
+            "kept_rows": list(row_ids(examples)),
         }
     return told
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..data.labels import Labels
 from ..errors import ConfigError, DataError, NothingToTrain, RowError
@@ -14,7 +18,8 @@ from .base import Account, Example, Examples, Prediction, RowId
 
 ReadRow = Callable[[RowId, Mapping[str, Any]], Example | str]  # a string is the reason to leave the row out
 
-IN_MEMORY = 200_000_000  # characters of examples held as Python objects, some 0.5 GB
+IN_MEMORY = 200_000_000  # bytes of examples held as Python objects, more or less
+_OBJECT = 250  # bytes of an example beside its content
 _BATCH = 1_000  # rows read again at a time
 
 
@@ -93,7 +98,7 @@ def collect(
 
     columns: the column of each role, as `read_row` reads them.
 
-    Beyond `IN_MEMORY` characters the examples are not held: each is read from the data set again when asked for, so
+    Beyond `IN_MEMORY` bytes the examples are not held: each is read from the data set again when asked for, so
     `read_row` must give the same for the same row.
 
     Raises:
@@ -106,7 +111,7 @@ def collect(
     for example in walk(dataset, read_row, account=account, bad_rows=bad_rows):
         line = _line(example)
         digest.update(line)
-        size += len(line)
+        size += len(line) + _OBJECT
         if size <= IN_MEMORY:
             items.append(example)
         else:
@@ -115,6 +120,12 @@ def collect(
         raise NothingToTrain(f"the data set {getattr(dataset, 'name', '')!r}", account.counts())
     held = items or _reread(dataset, read_row, account)
     return Examples(held, labels, account, digest.hexdigest(), kind, columns or {})
+
+
+def row_ids(examples: Sequence[Example]) -> Sequence[RowId]:
+    """The row id of each example, those that are not in memory not read for it."""
+    items = getattr(examples, "items", examples)
+    return items.ids() if isinstance(items, Reread) else [example.id for example in items]
 
 
 def with_rows(dataset: Any) -> Any:
@@ -131,19 +142,25 @@ def with_rows(dataset: Any) -> Any:
 def _reread(dataset: Any, read_row: ReadRow, account: Account) -> Reread:
     left_out = {row for rows in account.left_out.values() for row in rows}
     ids = range(len(dataset)) if dataset.ids is None else dataset.ids
-    kept = [place for place, row in enumerate(ids) if row not in left_out] if left_out else range(len(ids))
+    kept = np.fromiter((place for place, row in enumerate(ids) if row not in left_out), dtype=np.int64)
     return Reread(dataset, read_row, kept)
 
 
 class Reread(Sequence[Example]):
     """The examples at these places of a `Dataset`, read again at each use."""
 
-    def __init__(self, dataset: Any, read_row: ReadRow, places: Sequence[int]) -> None:
+    def __init__(self, dataset: Any, read_row: ReadRow, places: NDArray[np.int64]) -> None:
         self._dataset, self._read, self._places = dataset, read_row, places
 
     def select(self, places: Iterable[int]) -> Reread:
         """Those at these places of this sequence."""
-        return Reread(self._dataset, self._read, [self._places[place] for place in places])
+        chosen = places if isinstance(places, np.ndarray) else np.fromiter(places, dtype=np.int64)
+        return Reread(self._dataset, self._read, self._places[chosen])
+
+    def ids(self) -> Sequence[RowId]:
+        """Each one's row id; nothing is read for it."""
+        known = self._dataset.ids
+        return array("q", self._places.tobytes()) if known is None else [known[place] for place in self._places]
 
     def changed(self, change: Callable[[Example], Example]) -> Reread:
         """The same, each changed when it is read."""

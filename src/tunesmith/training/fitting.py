@@ -15,6 +15,7 @@ from ..data.cache import FeatureCache
 from ..errors import ConfigError, OutOfMemory
 from ..folder import RunFolder
 from ..tasks.base import Examples, Task, followed
+from ..tasks.reading import row_ids
 from . import (
     adapters,
     arguments,
@@ -161,7 +162,7 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
         task=job.task,
         eval_examples=job.splits.get("validation"),
         folder=job.folder,
-        row_ids=[example.id for example in train],
+        row_ids=row_ids(train),
         teacher=made.teacher,
         by_length=named.get("train_sampling_strategy") is None,  # in evaluation rows keep their order
         layer_decay=made.choice.layer_decay,

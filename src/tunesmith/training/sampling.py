@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,8 @@ class ByLength(Sampler[list[int]]):
         return len(self.sizes) // self.batch_size if self.drop_last else -(-len(self.sizes) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in self._batches(self.epoch, self.window):
+        found, last = self._batches(self.epoch, self.window)
+        for batch in chain(found, [last] if len(last) else []):
             for start in range(0, len(batch), self.batch_size):
                 micro = batch[start : start + self.batch_size]
                 if len(micro) == self.batch_size or not self.drop_last:
@@ -72,21 +74,20 @@ class ByLength(Sampler[list[int]]):
         """The share of padding among all tokens of the first epoch's batches; micro-batches have no more."""
         return self._padding(self.window)
 
-    def _batches(self, epoch: int, window: int) -> list[NDArray[np.int64]]:
+    def _batches(self, epoch: int, window: int) -> tuple[Lengths, Lengths]:
+        """The whole batches, (batches, rows), and the rows of the last, shorter one."""
         rng = np.random.default_rng((self.seed, epoch))
         order = rng.permutation(len(self.sizes))
         whole = len(order) - len(order) % self.batch
-        found = []
-        for start in range(0, whole, window):
-            rows = self._sorted(order[start : min(start + window, whole)])
-            found += [rows[at : at + self.batch] for at in range(0, len(rows), self.batch)]
-        shuffled = [found[place] for place in rng.permutation(len(found))]
-        return shuffled + ([self._sorted(order[whole:])] if whole < len(order) else [])
+        even = whole - whole % window
+        windows = [order[:even].reshape(-1, window), order[even:whole].reshape(1, -1)]
+        found = np.concatenate([self._sorted(rows).ravel() for rows in windows]).reshape(-1, self.batch)
+        return found[rng.permutation(len(found))], self._sorted(order[whole:][None])[0]
 
-    def _sorted(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """By the first column's length, then by the next's; equals stay in their drawn order."""
-        by: NDArray[np.int64] = np.lexsort([self.sizes[rows, at] for at in reversed(range(self.sizes.shape[1]))])
-        return np.take(rows, by)
+    def _sorted(self, rows: Lengths) -> Lengths:
+        """Each line of rows by the first column's length, then by the next's; equals stay in their drawn order."""
+        by = np.lexsort([self.sizes[:, at][rows] for at in reversed(range(self.sizes.shape[1]))], axis=-1)
+        return np.take_along_axis(rows, by, axis=-1)
 
     def _window(self, padding: float) -> int:
         window, found = self.batch, self._padding(self.batch)
@@ -98,9 +99,7 @@ class ByLength(Sampler[list[int]]):
         return window
 
     def _padding(self, window: int) -> float:
-        real = padded = 0
-        for batch in self._batches(0, window):
-            sizes = self.sizes[batch]
-            real += int(sizes.sum())
-            padded += int(sizes.max(axis=0).sum()) * len(sizes)
-        return 1 - real / max(padded, 1)
+        found, last = self._batches(0, window)
+        padded = sum(int(self.sizes[:, at][found].max(axis=1).sum()) * self.batch for at in range(self.sizes.shape[1]))
+        padded += int(self.sizes[last].max(axis=0, initial=0).sum()) * len(last)
+        return 1 - int(self.sizes.sum()) / max(padded, 1)

@@ -1,0 +1,34 @@
+"""What the bench of memory makes and sees."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import memory
+
+
+def test_the_table_has_short_texts_of_three_labels_and_repeats(tmp_path: Path) -> None:
+    for name in ("one.csv", "two.csv"):
+        memory.table(tmp_path / name, 300)
+    with (tmp_path / "one.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 300
+    assert {row["label"] for row in rows} == {"good", "bad", "plain"}
+    assert len({row["text"] for row in rows}) > 290
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_that_was_held_for_a_moment_is_seen() -> None:
+    before, watch = memory.held(), memory.Watch(every=0.001)
+    with watch.running():
+        block = bytearray(b"x") * (64 * 2**20)
+        time.sleep(0.05)
+        del block
+    assert watch.most["own"] - before["own"] > 60 * 2**20
+    assert watch.most["resident"] >= watch.most["own"]

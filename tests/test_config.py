@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tunesmith.config import Hooks, Settings, arguments, settings
+from tunesmith.config import Settings, arguments, settings
 from tunesmith.errors import ConfigError, UnknownSetting
+from tunesmith.hooks import Hooks
 from tunesmith.run_file import json_schema
 from tunesmith.training_arguments import training_arguments
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import samples as samples
     from .api import evaluate, load, predict, train
-    from .config import Hooks, Settings
+    from .config import Settings
     from .errors import (
         ArtifactError,
         ConfigError,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnknownSetting,
         UnsupportedTask,
     )
+    from .hooks import Hooks
     from .pipeline import HFTrainer
     from .run import Run
     from .tasks.base import Prediction, Span
@@ -75,7 +76,7 @@ _HOMES = {
     "Prediction": "tasks.base",
     "Span": "tasks.base",
     "Settings": "config",
-    "Hooks": "config",
+    "Hooks": "hooks",
 }
 
 

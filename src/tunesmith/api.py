@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .config import Hooks, Settings
+from . import model_file
+from .config import Settings
 from .errors import ArtifactError, MissingCredential, ServerError, TunesmithError, UnsupportedTask
 from .evaluation import record, scoring
 from .folder import STAGED, Listener, RunFolder, no_room
+from .hooks import Hooks
 from .registry import frameworks, tasks
 from .run import Run
 from .tasks.base import Examples, Prediction, Task
@@ -45,7 +47,7 @@ def train(
         best epoch by `validation`; `test` is only scored.
     output_dir: where the run is written; empty writes nothing but the feature cache.
     metrics, callbacks, optimizers, loss: as `transformers.Trainer` takes them (`loss` as `compute_loss_func`).
-    settings: every field of `Settings` and every training argument, by name.
+    settings: every field of `Settings` and every argument of the framework, by name.
 
     Raises:
         ConfigError: a setting that cannot be used; an unknown one is a `TypeError` too and names the nearest.
@@ -165,7 +167,7 @@ def _logged(model: Any) -> dict[str, dict[str, float]]:
 def load(
     folder: str | os.PathLike[str], *, task: str | None = None, model_args: Mapping[str, Any] | None = None
 ) -> Run:
-    """A trained model from the folder of a run, or of any other tool that writes models of transformers.
+    """A trained model from the folder of a run of any framework, or of another tool that writes models of transformers.
 
     Raises:
         ArtifactError: nothing loadable there.
@@ -173,9 +175,10 @@ def load(
     path = Path(folder)
     if not path.is_dir():
         raise ArtifactError(path, "no such run: expected the folder of a trained model")
-    model = frameworks.get("transformers").load(tasks.resolve(task) if task else None, path, model_args)
+    framework = frameworks.get((model_file.read(path) or {}).get("framework") or "transformers")
+    model = framework.load(tasks.resolve(task) if task else None, path, model_args)
     config = path / "config.yaml"
-    settings = Settings.from_yaml(config) if config.is_file() else Settings(task=model.task)
+    settings = Settings.from_yaml(config) if config.is_file() else Settings(task=model.task, framework=framework.name)
     scores = path / "metrics.json"
     opened = RunFolder(path)
     return Run(

@@ -4,46 +4,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from typing import Any
 
 from . import values
+from .declaring import setting
 from .errors import ConfigError, UnknownSetting
 from .registry import frameworks, tasks
 from .run_file import parse
 from .training_arguments import INSTEAD, Argument, training_arguments
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """The live objects of a run, which no file can hold; base to quantize win over the setting of the same name.
-
-    opened: the base as the framework has opened it, before any data was read.
-    """
-
-    metrics: Callable[[Any], Mapping[str, float]] | None = None
-    callbacks: Sequence[Any] = ()
-    optimizers: tuple[Any, Any] = (None, None)
-    loss: Callable[..., Any] | None = None
-    base: Any = None
-    tokenizer: Any = None
-    teacher: Any = None
-    lora: Any = None
-    quantize: Any = None
-    opened: Any = None
-
-
-def setting(default: Any, help: str, *, type: str = "str", kind: str = "", group: str = "Model", **more: Any) -> Any:
-    """A field of `Settings`. `kind` follows from choices or a plain `type`; `more` is what else `Argument` takes."""
-    plain = {"bool": "bool", "int": "int", "float": "float", "str": "str"}
-    kind = kind or ("choice" if "choices" in more else plain.get(type.removesuffix(" | None"), "json"))
-    metadata = {"type": type, "kind": kind, "group": group, "help": help, "nullable": type.endswith("None"), **more}
-    if isinstance(default, dict):
-        return field(default_factory=dict, metadata=metadata)
-    return field(default=default, metadata=metadata)
-
 
 _PART: Any = {"type": "float | str | tuple | None", "group": "Data", "read": values.read_data}
 _PART["expected"] = "a fraction between 0 and 1, a path, a list of paths, a split name, or data"
@@ -52,9 +23,13 @@ _BASE["expected"] = "an alias, a hub id, a folder, or a pair (model, tokenizer)"
 _SWITCH: Any = {"group": "Adapter", "type": "bool | object | None"}
 
 
+TRANSFORMERS = "transformers"
+_NEUTRAL = ("base", "task", "framework", "output_dir", "seed")  # beside those of group "Data"
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Every setting of a run. `training` holds the training arguments that the user named, and no others."""
+    """Every setting of a run. `training` holds the arguments of the framework that the user named, and no others."""
 
     train: str | list[str] | None = setting(
         None,
@@ -67,7 +42,7 @@ class Settings:
     )
     base: Any = setting(None, "Model to start from: an alias, a hub id or a folder.", **_BASE)
     task: str = setting("text-classification", "What to learn; `tunesmith tasks` lists the tasks.")
-    framework: str = setting("transformers", "Library that trains.")
+    framework: str = setting("transformers", "Library that trains; `tunesmith frameworks` lists them.")
     from_scratch: Any = setting(
         None,
         "Train a new tokenizer and a new model of this size, such as bert-tiny; a mapping sets vocab_size and more.",
@@ -207,18 +182,20 @@ class Settings:
 
     @classmethod
     def make(cls, **given: Any) -> Settings:
-        """Settings from keywords: each goes to a setting or, by its name, to the training arguments.
+        """Settings from keywords: each goes to a setting or, by its name, to the arguments of the framework.
 
         None for a setting that cannot be None stands for its default. What the name of a task or a framework implies
         is set where it is left open: label_kind for 'regression', lora for 'peft'.
 
         Raises:
+            UnknownName: no such framework.
             UnknownSetting: a keyword is neither; the message names the nearest, or what replaced it.
             ConfigError: a value has the wrong type or is out of range.
         """
-        checked = {name: check(name, value) for name, value in given.items()}
+        framework = str(given.get("framework") or TRANSFORMERS)
+        checked = {name: check(name, value, framework) for name, value in given.items()}
         own = {name: value for name, value in checked.items() if name in settings()}
-        implied = {**tasks.settings_of(own.get("task", "")), **frameworks.settings_of(own.get("framework", ""))}
+        implied = {**tasks.settings_of(own.get("task", "")), **frameworks.settings_of(framework)}
         for name, value in implied.items():
             own[name] = value if own.get(name) is None else own[name]
         return cls(**own, training={name: value for name, value in checked.items() if name not in own})
@@ -230,7 +207,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Settings and named training arguments side by side, in JSON values: objects described, no tokens."""
-        own = {name: getattr(self, name) for name in settings()}
+        own = {name: getattr(self, name) for name in arguments(self.framework) if name in settings()}
         return {
             name: values.plain(value) for name, value in {**own, **self.training}.items() if name not in values.SECRET
         }
@@ -253,20 +230,31 @@ def settings() -> Mapping[str, Argument]:
 
 
 @cache
-def arguments() -> Mapping[str, Argument]:
-    """Everything a run can be told: the settings, then the training arguments (a setting of the same name wins)."""
-    return {**settings(), **{name: each for name, each in training_arguments().items() if name not in settings()}}
+def arguments(framework: str = TRANSFORMERS) -> Mapping[str, Argument]:
+    """Everything a run of a framework can be told: settings, then its own arguments (a setting of that name wins).
+
+    Raises:
+        UnknownName: no such framework.
+    """
+    name = frameworks.resolve(framework)
+    if name == TRANSFORMERS:  # told without importing it
+        own, heeded = training_arguments(), settings()
+    else:
+        member = frameworks.get(name)  # one that only prepares data has neither
+        own, wanted = getattr(member, "arguments", {}), (*_NEUTRAL, *getattr(member, "heeds", ()))
+        heeded = {name: each for name, each in settings().items() if each.group == "Data" or name in wanted}
+    return {**heeded, **{name: each for name, each in own.items() if name not in heeded}}
 
 
-def check(name: str, value: Any) -> Any:
+def check(name: str, value: Any, framework: str = TRANSFORMERS) -> Any:
     """The value to keep for `name`.
 
     Raises:
-        UnknownSetting, ConfigError: see `Settings.make`.
+        UnknownName, UnknownSetting, ConfigError: see `Settings.make`.
     """
-    if name not in arguments():
-        raise _unknown(name)
-    argument = arguments()[name]
+    if name not in arguments(framework):
+        raise _unknown(name, framework)
+    argument = arguments(framework)[name]
     if value is None and name in settings() and not argument.nullable:
         return argument.default
     if value is None and name == "report_to":  # upstream takes None for the name of a tracker
@@ -274,27 +262,35 @@ def check(name: str, value: Any) -> Any:
     return argument.check(value)
 
 
-def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The keywords in a run file: settings and training arguments side by side, '-' and '_' the same, checked.
+def read_yaml(path: str | os.PathLike[str], framework: str | None = None) -> dict[str, Any]:
+    """The keywords in a run file: settings and the framework's arguments side by side, '-' and '_' the same, checked.
+
+    framework: what decides which names are known, in the place of the file's own word.
 
     Raises:
+        UnknownName: no such framework.
         ConfigError: the file cannot be read, or a key or value cannot be used; the message names file and line.
     """
     given, lines = parse(path)
+    framework = framework or str(given.get("framework") or TRANSFORMERS)
     checked = {}
     for name, value in given.items():
-        known = arguments().get(name)
+        known = arguments(framework).get(name)
         spells_none = isinstance(value, str) and known is not None and known.is_none(value)
         try:
-            checked[name] = check(name, None if spells_none else value)
+            checked[name] = check(name, None if spells_none else value, framework)
         except ConfigError as error:
             error.args = (f"{os.fspath(path)}, line {lines[name]}: {error}",)
             raise
     return checked
 
 
-def _unknown(name: str) -> UnknownSetting:
-    error = UnknownSetting(name, arguments())
-    if name in INSTEAD:
-        error.args = (f"unknown setting {name!r}: {INSTEAD[name]}.",)
+def _unknown(name: str, framework: str) -> UnknownSetting:
+    error = UnknownSetting(name, arguments(framework))
+    if frameworks.resolve(framework) == TRANSFORMERS:
+        if name in INSTEAD:
+            error.args = (f"unknown setting {name!r}: {INSTEAD[name]}.",)
+    elif name in arguments():
+        own = ", ".join(each for each in arguments(framework) if each not in settings()) or "none"
+        error.args = (f"setting {name!r} says nothing to {framework}. Its own settings: {own}.",)
     return error

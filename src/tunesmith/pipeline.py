@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import api
-from .config import Hooks, Settings
+from .config import Settings
+from .hooks import Hooks
 from .registry import tasks
 
 

@@ -105,6 +105,7 @@ frameworks = Registry(
     "framework",
     {
         "transformers": "tunesmith.frameworks.transformers:FRAMEWORK",
+        "baseline": "tunesmith.frameworks.baseline:FRAMEWORK",
         "setfit": "tunesmith.frameworks.setfit:FRAMEWORK",
         "span-marker": "tunesmith.frameworks.span_marker:FRAMEWORK",
         "spacy": "tunesmith.frameworks.spacy:FRAMEWORK",

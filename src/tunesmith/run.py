@@ -111,7 +111,7 @@ class Run:
         wanted |= by_role(columns, roles, optional, self.task.name)
         if not gold and target is not None:
             wanted[target] = None
-        reading = Reading(wanted, self.framework_model.encoding.labels, need_labels=gold)
+        reading = Reading(wanted, self.framework_model.labels, need_labels=gold)
         found = self.task.examples(dataset, replace(reading, bad_rows=self.settings.bad_rows if gold else "error"))
         lacking = [role for role in known if role != target and role not in found.columns]
         if columns is None and lacking:
@@ -129,7 +129,13 @@ class Run:
         return {**named, **{role: value[column] for role, column in columns.items()}}
 
     def merge_adapter(self) -> Run:
-        """The same run with its adapter added into the base: an ordinary model with equal logits."""
+        """The same run with its adapter added into the base: an ordinary model with equal logits.
+
+        Raises:
+            ConfigError: the run has no adapter.
+        """
+        if not hasattr(self.framework_model, "merged"):
+            raise ConfigError("framework", self.settings.framework, "transformers: only it trains adapters")
         return replace(self, framework_model=self.framework_model.merged())
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..data.columns import gold_role
+from ..registry import frameworks
 from ..tasks.base import Examples, Prediction
 from ..tasks.reading import row_ids
 from ..values import describe
 from . import scoring
 
-PACKAGES = ("tunesmith", "torch", "transformers", "tokenizers", "datasets", "peft", "accelerate", "numpy")
+PACKAGES = ("tunesmith", "datasets", "numpy")  # beside those of the framework
 
 
 def write(run: Any, splits: Mapping[str, Examples], predictions: Mapping[str, Sequence[Prediction]]) -> None:
@@ -41,18 +42,18 @@ def write(run: Any, splits: Mapping[str, Examples], predictions: Mapping[str, Se
 
 def lock(run: Any, splits: Mapping[str, Examples]) -> dict[str, Any]:
     """What decided this run: settings, data by content, split ids, tokenizer, seed, versions."""
-    from ..training.features import tokenizer_hash
-
+    model = run.framework_model
+    packages = (*PACKAGES, *frameworks.get(run.settings.framework).packages)
     return {
         "settings": run.settings.to_dict(),
-        "chosen": dict(run.framework_model.chosen),
+        "chosen": dict(model.chosen),
         "seed": run.settings.seed,
         "data": {
             name: {"fingerprint": split.fingerprint, "rows": list(row_ids(split))} for name, split in splits.items()
         },
-        "tokenizer": tokenizer_hash(run.tokenizer),
-        "base": {"name": describe(run.settings.base), "revision": getattr(run.model.config, "_commit_hash", None)},
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "tokenizer": model.origin.get("tokenizer"),
+        "base": {"name": describe(run.settings.base), "revision": model.origin.get("revision")},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
     }
 
 

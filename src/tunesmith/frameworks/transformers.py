@@ -8,21 +8,24 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..config import Hooks, Settings
+from .. import model_file
+from ..config import Settings
+from ..data.labels import Labels
 from ..errors import ArtifactError
 from ..folder import RunFolder, staging
+from ..hooks import Hooks
 from ..tasks.base import Example, Examples, Prediction, RowId, Task
 from ..tasks.word_tags import Misfit
 from ..training import precision as arithmetic
 from ..training.bases import open_base
 from ..training.quantization import unheard
 from ..training.recipe import Encoding, Recipe
-from ..training_arguments import training_arguments
+from ..training_arguments import Argument, training_arguments
 from . import base as preparing
 from . import tables
 
 with unheard():  # these import peft
-    from ..training import adapters, fitting, predictor, quantization, saved, session, weights
+    from ..training import adapters, features, fitting, predictor, quantization, saved, session, weights
 
 RECIPES = {
     "text-classification": "classification:RECIPE",
@@ -55,6 +58,16 @@ class TransformersModel:
     @property
     def tokenizer(self) -> Any:
         return self.encoding.tokenizer
+
+    @property
+    def labels(self) -> Labels | None:
+        return self.encoding.labels
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the run's lock says of the tokenizer and of the base's revision."""
+        revision = getattr(self.module.config, "_commit_hash", None)
+        return {"tokenizer": features.tokenizer_hash(self.tokenizer), "revision": revision}
 
     def predict(self, inputs: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32") -> list[Prediction]:
         """One prediction an input, in order; language tasks write on, or fill the mask.
@@ -107,6 +120,8 @@ class TransformersFramework:
     """Machinery only: it never scores, prints or splits."""
 
     name: str = "transformers"
+    heeds: tuple[str, ...] = ()  # all settings are its own
+    packages: tuple[str, ...] = ("torch", "transformers", "tokenizers", "peft", "accelerate")
 
     def why_not(self, task: str) -> str | None:
         """None: the task can be trained. Else the reason."""
@@ -127,9 +142,10 @@ class TransformersFramework:
         preparing.check_options(self.name, options)
         return tables.datasets_of(task, splits, labels)
 
-    def defaults(self, task: str) -> dict[str, Any]:
-        """Every training argument with its default."""
-        return {name: argument.default for name, argument in training_arguments().items()}
+    @property
+    def arguments(self) -> Mapping[str, Argument]:
+        """Every training argument."""
+        return training_arguments()
 
     def open(self, task: str, settings: Settings, hooks: Hooks) -> Hooks:
         """`hooks` with the base opened: what is wrong with it is told before any data is read.
@@ -162,7 +178,7 @@ class TransformersFramework:
         Raises:
             ArtifactError: nothing loadable there, weights are missing, or its task cannot be told.
         """
-        told = saved.read(Path(folder))
+        told = model_file.read(Path(folder))
         name = task or (told or {}).get("task") or saved.task_of(folder)
         recipe = recipe_of(name)
         base = open_base(str(folder), name, model_args)

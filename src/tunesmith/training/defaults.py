@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..config import Hooks, Settings
+from ..config import Settings
 from ..errors import ConfigError
+from ..hooks import Hooks
 from ..tasks.base import Examples
 from ..tasks.parts import rows_a_step
 from . import rates

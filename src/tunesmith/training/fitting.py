@@ -10,10 +10,11 @@ from typing import Any
 
 from transformers import EarlyStoppingCallback
 
-from ..config import Hooks, Settings
+from ..config import Settings
 from ..data.cache import FeatureCache
 from ..errors import ConfigError, OutOfMemory
 from ..folder import RunFolder
+from ..hooks import Hooks
 from ..tasks.base import Examples, Task, followed
 from ..tasks.reading import row_ids
 from . import (

@@ -11,8 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..config import Hooks, Settings
+from .. import model_file
+from ..config import Settings
 from ..errors import ConfigError, NotInstalled, UnknownSetting
+from ..hooks import Hooks
 from .bases import ADAPTER_FILE
 
 DEFAULTS = {
@@ -140,9 +142,8 @@ def in_file(folder: str | Path) -> Any:
     Raises:
         NotInstalled: bitsandbytes is missing.
     """
-    from . import saved
 
-    kept = (saved.read(Path(folder)) or {}).get("quantization")
+    kept = (model_file.read(Path(folder)) or {}).get("quantization")
     if kept is None:
         return None
     from transformers import BitsAndBytesConfig

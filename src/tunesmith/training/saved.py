@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import model_file
 from ..data.labels import Labels
 from ..errors import ArtifactError
-from ..folder import RunFolder, write_text
+from ..folder import RunFolder
 from . import adapters, heads, quantization, session
 from .bases import ADAPTER_FILE, Base
 from .electra import HALVES
 from .recipe import Encoding
 
-FILE = "tunesmith.json"
 _KEPT = ("kind", "maxlength", "stride", "prefix", "merge", "seed", "mlm_probability")
 
 
@@ -41,29 +41,13 @@ def write(folder: Path, task: str, model: Any, encoding: Encoding) -> None:
     _clean(folder, model)
     for name, half in zip(HALVES, model.base_models() if hasattr(model, "base_models") else (), strict=False):
         _clean(folder / name, half)
-    write_text(folder / FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    model_file.write(folder, told)
 
 
 def _clean(folder: Path, model: Any) -> None:
     """Remove what an earlier run left that a loader would take in the place of `model`."""
     for stale in folder.glob("model*.safetensors*" if adapters.adapted(model) else "adapter_*"):
         stale.unlink()
-
-
-def read(folder: Path) -> dict[str, Any] | None:
-    """What `write` wrote, or None for a folder of another tool.
-
-    Raises:
-        ArtifactError: the file is broken.
-    """
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(path, f"is not valid JSON: {error}") from error
-    return told
 
 
 def encoding_of(task: str, base: Base, told: Mapping[str, Any] | None) -> Encoding:

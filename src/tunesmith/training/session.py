@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from ..config import Hooks, Settings
+from ..config import Settings
 from ..errors import ConfigError
 from ..folder import RunFolder
+from ..hooks import Hooks
 from ..tasks.base import Example, Examples
 from . import heads, quantization, weights
 from .bases import Base, open_base

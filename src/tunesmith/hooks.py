@@ -1,0 +1,26 @@
+"""What a run is told that no file can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The live objects of a run, which no file can hold; base to quantize win over the setting of the same name.
+
+    opened: the base as the framework has opened it, before any data was read.
+    """
+
+    metrics: Callable[[Any], Mapping[str, float]] | None = None
+    callbacks: Sequence[Any] = ()
+    optimizers: tuple[Any, Any] = (None, None)
+    loss: Callable[..., Any] | None = None
+    base: Any = None
+    tokenizer: Any = None
+    teacher: Any = None
+    lora: Any = None
+    quantize: Any = None
+    opened: Any = None

@@ -1,0 +1,160 @@
+"""One contract for every framework and every task it accepts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import small_tasks
+import tunesmith
+from tunesmith import Run
+from tunesmith.errors import UnsupportedTask
+from tunesmith.registry import frameworks, tasks
+
+FRAMEWORKS = [name for name in frameworks.names() if any(pair[0] == name for pair in small_tasks.SETTINGS)]
+PAIRS = [(name, task) for name in FRAMEWORKS for task in small_tasks.DATA if frameworks.get(name).why_not(task) is None]
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: "-".join(pair))
+def trained(request: Any, tmp_path_factory: Any) -> tuple[Run, list[Any]]:
+    """A run of the pair in a folder, and the held-out inputs."""
+    framework, task = request.param
+    train, held = small_tasks.DATA[task]()
+    folder = tmp_path_factory.mktemp("run")
+    return fit(framework, task, train, held, folder), inputs(task, held)
+
+
+def fit(framework: str, task: str, train: Any, held: Any, folder: Path | str = "", seed: int = 1) -> Run:
+    settings = small_tasks.SETTINGS[framework, task]
+    return tunesmith.train(train, test=held, task=task, framework=framework, output_dir=folder, seed=seed, **settings)
+
+
+def inputs(task: str, rows: Sequence[Any]) -> list[Any]:
+    return [row["tokens"] if task == small_tasks.TOKENS else row["text"] for row in rows]
+
+
+def told(predictions: Sequence[Any]) -> list[Any]:
+    """Labels and spans, and their scores to six places."""
+    return [json.loads(json.dumps(each.to_dict()), parse_float=_rounded) for each in predictions]
+
+
+def _rounded(text: str) -> float:
+    return round(float(text), 6)
+
+
+def test_every_pair_that_is_accepted_is_tested() -> None:
+    accepted = {
+        (name, task)
+        for name in frameworks.names()
+        for task in small_tasks.DATA
+        if frameworks.get(name).why_not(task) is None
+    }
+    assert accepted == set(small_tasks.SETTINGS)
+
+
+def test_it_learns_a_small_task(trained: Any) -> None:
+    run, _ = trained
+    assert run.metrics["test"][run.task.primary_metric] >= small_tasks.FLOOR[run.task.name]
+
+
+def test_it_predicts_the_same_after_reload_in_a_new_process(trained: Any, tmp_path: Path) -> None:
+    run, texts = trained
+    asked = tmp_path / "asked.json"
+    asked.write_text(json.dumps(texts[:8]))
+    code = (
+        "import json, sys, tunesmith; run = tunesmith.load(sys.argv[1]); "
+        "found = run.predict(json.load(open(sys.argv[2]))); print(json.dumps([p.to_dict() for p in found]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run.folder.path), str(asked)], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1], parse_float=_rounded)
+    assert found == told(run.predict(texts[:8]))
+
+
+def test_it_keeps_order_and_a_text_does_not_depend_on_its_neighbours(trained: Any) -> None:
+    run, texts = trained
+    whole, turned = run.predict(texts[:9]), run.predict(texts[:9][::-1], batch_size=4)[::-1]
+    for one, other in zip(whole, turned, strict=True):
+        assert (one.label, one.labels, [(s.label, s.start, s.end) for s in one.spans or ()]) == (
+            other.label,
+            other.labels,
+            [(s.label, s.start, s.end) for s in other.spans or ()],
+        )
+        assert one.score is None or one.score == pytest.approx(other.score, abs=1e-5)
+
+
+def test_it_takes_no_input_and_empty_text(trained: Any) -> None:
+    run, _ = trained
+    assert run.predict([]) == []
+    assert len(run.predict([""])) == 1
+
+
+def test_predictions_are_plain_and_carry_every_label_and_their_row(trained: Any) -> None:
+    run, texts = trained
+    found = run.predict(texts[:3])
+    assert json.loads(json.dumps([each.to_dict() for each in found]))
+    assert [each.id for each in found] == [0, 1, 2]
+    if run.task.name == small_tasks.TEXT:
+        assert list(found[0].scores) == ["ham", "spam"]
+        assert sum(found[0].scores.values()) == pytest.approx(1, abs=1e-5)
+        assert found[0].label == max(found[0].scores, key=found[0].scores.get)
+    else:
+        spans = [(span, text) for text, each in zip(texts, found, strict=False) for span in each.spans]
+        assert spans
+        assert {span.label for span, _ in spans} <= {"PER", "LOC"}
+        assert all(" ".join(text)[span.start : span.end].strip() for span, text in spans)
+
+
+def test_equal_seeds_give_equal_results(trained: Any) -> None:
+    run, texts = trained
+    train, held = small_tasks.DATA[run.task.name]()
+    again = fit(run.settings.framework, run.task.name, train, held)
+    assert told(again.predict(texts)) == told(run.predict(texts))
+
+
+@pytest.mark.parametrize(("framework", "task"), PAIRS)
+def test_labels_keep_the_order_the_data_declares(framework: str, task: str) -> None:
+    from datasets import ClassLabel, Dataset, Features, List, Value
+
+    train, held = small_tasks.DATA[task]()
+    if task == small_tasks.TEXT:
+        names = ["spam", "ham", "never"]
+        features = Features({"text": Value("string"), "label": ClassLabel(names=names)})
+    else:
+        names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-NEVER", "I-NEVER"]
+        features = Features({"tokens": List(Value("string")), "tags": List(ClassLabel(names=names))})
+    run = fit(framework, task, Dataset.from_list(train[:24], features=features), held)
+    assert run.framework_model.labels.names == tuple(names)
+    found = run.predict(inputs(task, held[:2]))
+    if task == small_tasks.TEXT:
+        assert list(found[0].scores) == names
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_an_unfit_task_is_refused_before_data_is_read(framework: str) -> None:
+    unfit = [task for task in tasks.names() if frameworks.get(framework).why_not(task)]
+    for task in unfit:
+        with pytest.raises(UnsupportedTask, match=f"{framework} cannot train {task}"):
+            tunesmith.train("no-such-file.csv", task=task, framework=framework)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_an_unknown_setting_names_the_nearest_before_data_is_read(framework: str) -> None:
+    for name in list(frameworks.get(framework).arguments)[:3]:
+        with pytest.raises(TypeError, match=f"Did you mean '{name}'"):
+            tunesmith.train("no-such-file.csv", framework=framework, **{f"{name}x": 1})
+
+
+def test_the_folder_says_what_made_the_model(trained: Any) -> None:
+    run, _ = trained
+    lock = run.folder.read_json("run.lock")
+    assert lock["settings"]["framework"] == run.settings.framework
+    assert set(frameworks.get(run.settings.framework).packages) <= set(lock["versions"])
+    assert run.folder.read_json("tunesmith.json")["framework"] == run.settings.framework

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import DataError, RowError
-from .rows import JSON, plain
+from .rows import JSON_KEY, is_json, plain
 
 Row = dict[str, Any]
 _BATCH = 1_000  # rows turned into Python objects at a time
@@ -99,8 +99,8 @@ class Dataset:
         for name, array in zip(batch.column_names, batch.columns, strict=True):
             values = array.to_pylist()
             names = self.declared.get(name)
-            if array.type == JSON:
-                values = [None if value is None else plain(json.loads(value["__json__"])) for value in values]
+            if is_json(array.type):
+                values = [None if value is None else plain(json.loads(value[JSON_KEY])) for value in values]
             elif names is not None and _holds(array.type, pa.types.is_integer):
                 values = [self._named(value, names, row, name) for row, value in zip(ids, values, strict=True)]
             elif _holds(array.type, lambda kind: pa.types.is_floating(kind) or pa.types.is_decimal(kind)):

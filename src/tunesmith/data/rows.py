@@ -15,7 +15,8 @@ import pyarrow as pa
 from ..errors import DataError, RowError
 
 CHUNK = 10_000  # rows made into one Arrow table
-JSON = pa.struct([("__json__", pa.string())])  # how cells are kept that Arrow has no one type for
+JSON_KEY = "__json__"
+JSON = pa.struct([(JSON_KEY, pa.string())])  # how cells are kept that Arrow has no one type for
 _SCALARS = (str, int, float, bool)  # what `JSON` may hold, beside lists and mappings
 _FOREIGN = (pa.ArrowException, OverflowError, ValueError, TypeError)  # what Arrow raises on a cell it cannot hold
 
@@ -121,7 +122,8 @@ def column_array(values: Sequence[Any], name: str, start: int, source: str) -> A
         RowError: the first cell that cannot be stored.
     """
     try:
-        return pa.array(values)
+        found = pa.array(values)
+        return as_json(values) if is_json(found.type) else found
     except _FOREIGN as error:
         if _mixes(values):
             return as_json(values)
@@ -133,9 +135,17 @@ def column_array(values: Sequence[Any], name: str, start: int, source: str) -> A
         raise RowError(start + low, name, _misfit(values, low), source=source) from error
 
 
+def is_json(kind: pa.DataType) -> bool:
+    """Whether a type is `JSON`, as Arrow, polars and parquet have it: they differ in the type of its text."""
+    if not pa.types.is_struct(kind) or [part.name for part in kind] != [JSON_KEY]:
+        return False
+    text = kind.field(0).type
+    return bool(pa.types.is_string(text) or pa.types.is_large_string(text) or pa.types.is_string_view(text))
+
+
 def as_json(values: Iterable[Any]) -> Any:
     """Plain cells as an Arrow array of type `JSON`."""
-    return pa.array([None if value is None else {"__json__": json.dumps(value)} for value in values], JSON)
+    return pa.array([None if value is None else {JSON_KEY: json.dumps(value)} for value in values], JSON)
 
 
 def _mixes(values: Sequence[Any]) -> bool:

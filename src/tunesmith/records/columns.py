@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import NotInstalled
 from .record import Record
 
+_JSON_KEY = "__json__"
 NUMBERED = "id_is_number"  # beside ids that are texts and numbers in one data set: which are numbers
 
 
@@ -32,15 +33,34 @@ def arrow_table(records: Sequence[Record], kind: type[Record]) -> Any:
 
 
 def pandas_frame(records: Sequence[Record], kind: type[Record]) -> Any:
-    """A frame of Python objects; times and `multi_label` in pandas' own types where it has one for all of them."""
+    """A frame of Python objects; times and `multi_label` in pandas' own types where it has one for all of them.
+
+    A column with a mapping that looks like a cell of JSON is written as such cells: see `from_json_cells`.
+    """
     import pandas as pd
 
     columns = {}
     for name in kind.FIELDS:
         values = [getattr(record, name) for record in records]
+        if any(map(_is_json_cell, values)):
+            values = [None if value is None else {_JSON_KEY: json.dumps(value)} for value in values]
         own = name == "multi_label" or (name == "event_timestamp" and _moments(values) is not None)
         columns[name] = pd.Series(values) if own and values else pd.Series(values, dtype=object)
     return pd.DataFrame(columns)
+
+
+def from_json_cells(cells: list[Any]) -> list[Any]:
+    """A frame's column as it was, where pandas has made it of an Arrow column of JSON; others as they are."""
+    if any(cell is not None and not _is_json_cell(cell) for cell in cells):
+        return cells
+    try:
+        return [None if cell is None else json.loads(cell[_JSON_KEY]) for cell in cells]
+    except ValueError:  # somebody's own texts under this name
+        return cells
+
+
+def _is_json_cell(value: Any) -> bool:
+    return isinstance(value, dict) and list(value) == [_JSON_KEY] and isinstance(value[_JSON_KEY], str)
 
 
 def polars_frame(records: Sequence[Record], kind: type[Record]) -> Any:
@@ -138,13 +158,15 @@ def _free(values: list[Any], records: Sequence[Record], *, ordered: bool = False
     """Mappings as structs where they come back the same (`ordered`: keys in the same order too), else as JSON."""
     import pyarrow as pa
 
-    from ..data.rows import JSON, as_json
+    from ..data.rows import JSON, as_json, is_json
 
     if all(value is None for value in values):
         return pa.nulls(len(values), JSON)
     try:
         found = pa.array(values)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        return as_json(values)
+    if is_json(found.type):
         return as_json(values)
     back = map(without_none, found.to_pylist()) if _is_whole(found.type) else [None] * len(values)
     same = all(

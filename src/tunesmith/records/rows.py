@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +64,6 @@ def _opened(cell: Any, field: str, task: str) -> Any:
     """Text that spells a list or a mapping, as files of plain cells have it, opened where the field is no text."""
     if is_none(cell):
         return None
-    if isinstance(cell, Mapping) and set(cell) == {"__json__"}:
-        return None if cell["__json__"] is None else json.loads(cell["__json__"])
     is_text = field in _PLAIN and (field, task) != ("annotation", "TokenClassification")
     if is_text or not isinstance(cell, str):
         return cell

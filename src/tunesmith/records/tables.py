@@ -10,7 +10,7 @@ from typing import Any
 
 from ..data.places import is_a
 from ..errors import DataError, nearest
-from .columns import NUMBERED, without_none
+from .columns import NUMBERED, from_json_cells, without_none
 from .fields import listed
 from .record import Record
 from .rows import FREE, Plan, record_of
@@ -85,11 +85,11 @@ def _opened(table: Any, task: str) -> _Table:
             f"a {type(table).__name__} cannot be read as records of {task}: expected a datasets.Dataset, a pandas or "
             "polars DataFrame, or an Arrow table."
         )
+    from ..data.rows import is_json
     from ..data.sources import read
 
     found = read(table, name="records")
-    as_json = {name for name, kind in found.table.features.items() if isinstance(kind, dict) and "__json__" in kind}
-    filled = [name for name in found.columns if name not in as_json]
+    filled = [column.name for column in found.table.features.arrow_schema if not is_json(column.type)]
     return _Table(found.columns, _without_filling(found, filled), found.column)
 
 
@@ -98,7 +98,7 @@ def _pandas(frame: Any) -> _Table:
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise DataError(f"two columns have the name {', '.join(map(repr, twice))}: give each its own.")
-    cells = [frame.iloc[:, place].tolist() for place in range(len(names))]
+    cells = [from_json_cells(frame.iloc[:, place].tolist()) for place in range(len(names))]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
     return _Table(names, enumerate(rows), lambda name: cells[names.index(name)])
 

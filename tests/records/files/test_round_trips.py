@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from records_strategies import BY_TASK
 from tunesmith.errors import RowError
-from tunesmith.records import TokenClassificationRecord
+from tunesmith.records import Text2TextRecord, TokenClassificationRecord
 from tunesmith.records.files import read, write
 
 EXACT = {"csv": "a.csv", "tsv": "a.tsv", "jsonl": "a.jsonl", "json": "a.json", "prodigy": "p.jsonl"}
@@ -45,6 +45,16 @@ def test_a_record_comes_back_equal_from_a_docbin(task, data):
     pytest.importorskip("spacy", reason="spaCy is not installed")
     records = data.draw(st.lists(BY_TASK[task], min_size=1, max_size=3))
     same(records, "docbin", "a.spacy", task=task)
+
+
+LIKE_JSON = {"text": [{"__json__": "1"}], "a mapping": [{"__json__": {}}], "some": [{"__json__": "1"}, {}, {"a": 1}]}
+
+
+@pytest.mark.parametrize("format", EXACT)
+@pytest.mark.parametrize("case", LIKE_JSON)
+def test_metadata_that_looks_like_a_cell_of_json_stays_as_it_is(format, case):
+    records = [Text2TextRecord(text="a", metadata=each) for each in LIKE_JSON[case]]
+    same(records, format, EXACT[format], task="Text2Text" if format in ("prodigy", "label-studio") else None)
 
 
 odd = st.sampled_from(["-DOCSTART-", "#", "id", "# x =", "\ufeff", "\x85", "\u2028", " ", "\t", "a b", "O", "B-X", "="])

@@ -8,7 +8,7 @@ from typing import Any
 from ...data.dataset import Dataset
 from ...data.formats import open_file
 from ...data.places import Paths, located
-from ...data.rows import JSON
+from ...data.rows import is_json
 from ...data.tables import settled
 from ...errors import DataError
 from .asked import Order, Row
@@ -47,7 +47,7 @@ def _rows(table: Any, opened: Any, name: str) -> Iterator[Row]:
 
 def filled(found: Dataset, schema: Any) -> Iterator[tuple[int, Row]]:
     """The rows, without the keys that Arrow fills in where other rows have them."""
-    free = [name for name in FREE if name in schema.names and schema.field(name).type != JSON]
+    free = [name for name in FREE if name in schema.names and not is_json(schema.field(name).type)]
     for place, row in found:
         for name in free:
             row[name] = without_none(row[name])

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test check format bench docs argilla-client clean
+.PHONY: demo test fuzz check format bench docs argilla-client clean
 .DEFAULT_GOAL := demo
 
 # torch comes first, alone: the one package of which a machine may have its own build.
@@ -31,6 +31,12 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+# The property tests with examples by chance, TIMES as many as `make test` takes; a failure prints how to repeat it.
+TIMES ?= 20
+
+fuzz: $(VENV)/.dev
+	TUNESMITH_FUZZ=$(TIMES) $(BIN)/python -m pytest -m hypothesis --timeout 0
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

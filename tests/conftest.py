@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+import fuzz
 
 _LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
 _scratch = pytest.StashKey[str]()
@@ -17,6 +20,7 @@ _scratch = pytest.StashKey[str]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """The environment is set before the first library is imported: they read it once."""
+    settings.load_profile(fuzz.PROFILE)
     scratch = tempfile.mkdtemp(prefix="tunesmith-tests-")
     config.stash[_scratch] = scratch
     os.environ.update(

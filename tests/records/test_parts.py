@@ -6,9 +6,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from tunesmith.errors import ConfigError, DataError
 from tunesmith.records.parts import Parts
 
@@ -19,7 +20,7 @@ def ids(count: int) -> list[str]:
     return [f"r{i}" for i in range(count)]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.integers(2, 60),
     shares,

@@ -10,20 +10,16 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from records_strategies import BY_TASK
 from tunesmith.records import DatasetForText2Text, Text2TextRecord
 from tunesmith.records.datasets import DATASETS
 
 TASKS = list(DATASETS)
-QUICK = settings(
-    max_examples=25,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # records shrink slowly
-    suppress_health_check=[HealthCheck.too_slow],
-)
+QUICK = examples(25, phases=[Phase.explicit, Phase.generate])  # records shrink slowly
 
 
 def told(records: Any) -> list[str]:

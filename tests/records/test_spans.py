@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from tunesmith.errors import RowError
 from tunesmith.records import TokenClassificationRecord
 from tunesmith.records.spans import places, read_spans, spans_of, split, tags_of
@@ -138,7 +139,7 @@ def test_tags_are_no_field() -> None:
         record.tags = ["O"] * 4  # type: ignore[attr-defined]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8), st.data())
 def test_spans_of_whole_tokens_survive_tags(tokens: list[str], data: st.DataObject) -> None:
     """Any tokens: spans become tags and the tags the same spans."""
@@ -151,7 +152,7 @@ def test_spans_of_whole_tokens_survive_tags(tokens: list[str], data: st.DataObje
     assert spans_of(tags_of(kept, text, tokens), text, tokens) == spans
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.text(max_size=40), st.lists(st.integers(0, 40), max_size=4))
 def test_words_hold_every_character_but_white_space(text: str, cuts: list[int]) -> None:
     words = split(text, cuts)

@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from tunesmith.errors import DataError, RowError
 from tunesmith.records.record import Record
 from tunesmith.records.types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
@@ -39,7 +40,7 @@ def classified(draw: Any) -> Record:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(record=classified())
 def test_any_record_comes_back_as_it_was(record: Record) -> None:
     sent = orjson.loads(orjson.dumps(to_wire(record)))

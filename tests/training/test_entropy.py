@@ -7,10 +7,11 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
+from fuzz import examples
 from tunesmith.training import entropy
 from tunesmith.training.batching import TokenCrossEntropy
 
@@ -34,7 +35,7 @@ def both(logits: torch.Tensor, targets: torch.Tensor) -> list[tuple[torch.Tensor
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(st.one_of(st.just(-100), st.integers(0, 6)), max_size=12),
     st.integers(0, 99),

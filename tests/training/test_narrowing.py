@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
+from fuzz import examples
 from tunesmith import api
 from tunesmith.tasks.base import Example
 from tunesmith.training import blocks, narrowing
@@ -43,7 +44,7 @@ def rows_of(batch: dict[str, torch.Tensor]) -> list[Any]:
 KEYS = ("input_ids", "position_ids", "labels")
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=60), st.sampled_from([None, 8]))
 def test_rows_are_whole_and_the_same_and_padding_is_little(lengths: list[int], multiple: int | None) -> None:
     features = ({"input_ids": list(range(n, n + size)), "example": n} for n, size in enumerate(lengths))

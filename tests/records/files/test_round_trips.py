@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from records_strategies import BY_TASK
 from tunesmith.errors import RowError
 from tunesmith.records import Text2TextRecord, TokenClassificationRecord
@@ -17,7 +18,7 @@ from tunesmith.records.files import read, write
 
 EXACT = {"csv": "a.csv", "tsv": "a.tsv", "jsonl": "a.jsonl", "json": "a.json", "prodigy": "p.jsonl"}
 EXACT |= {"label-studio": "l.json", "parquet": "a.parquet", "hf": "folder"}
-few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+few = examples(12)
 
 
 def same(records, format, name, **options):
@@ -62,7 +63,7 @@ tokens = st.lists(odd | st.text(min_size=1, max_size=3), min_size=1, max_size=4)
 words = tokens.filter(lambda parts: all(part.strip() for part in parts))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(st.tuples(words, st.none() | odd | st.text(min_size=1, max_size=3)), min_size=1, max_size=3))
 def test_conll_gives_back_what_it_counts_as_written(given):
     records = []

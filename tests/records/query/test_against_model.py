@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 import query_model
+from fuzz import examples
 from tunesmith.records.store.store import Store
 
 RECORDS = [query_model.record(seed) for seed in range(40)]
@@ -18,7 +19,7 @@ def filled(store: Store) -> Store:
     return store
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(250)
 @given(query=query_model.queries())
 def test_a_query_finds_what_it_says_and_nothing_else(filled: Store, query: query_model.Query) -> None:
     text = query_model.text_of(query)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from tunesmith.errors import DataError, QueryError
 from tunesmith.records.query.parsing import DEEPEST, LONGEST, MOST, All, Any, Match, Not, Range, Value, parse
 from tunesmith.records.store.store import Store
@@ -158,7 +159,7 @@ def filled(store: Store) -> Store:
     return store
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(400)
 @given(query=st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=40))
 @example('"a" OR NEAR(b)')
 @example("a\x00b")

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from tunesmith.records.server.limits import Limits
 from tunesmith.records.store.store import Store
 
@@ -198,7 +199,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(body=JSON, path=st.sampled_from([BULK, LOG, SEARCH, "/api/datasets", "/tunesmith/datasets/reviews/page"]))
 def test_any_json_is_answered_and_nothing_breaks_the_server(http: httpx.Client, body: Any, path: str) -> None:
     assert http.post(path, json=body).status_code < 500

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import examples
 from tunesmith.records.query.words import words
 from tunesmith.records.store.store import Store
 from tunesmith.records.types import Record, Text2TextRecord, TextClassificationRecord
@@ -57,7 +58,7 @@ def unique(records: list[Record]) -> list[Record]:
     return list({record.key: record for record in records}.values())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(records=st.lists(classified, min_size=1, max_size=4) | st.lists(written, min_size=1, max_size=4))
 def test_any_record_comes_back_equal_and_is_found_by_its_words_and_labels(store: Store, records: list[Record]) -> None:
     dataset = f"d{next(counter)}"
@@ -82,7 +83,7 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40)
 @given(steps=st.lists(step, max_size=12))
 def test_after_any_changes_the_full_text_is_that_of_the_records(store: Store, steps: list[tuple[Any, ...]]) -> None:
     dataset = f"s{next(counter)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -38,6 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_scratch], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _frozen() -> None:
+    """What is there before a file's tests is not looked through again by the collection of garbage of each training."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from .registry import frameworks, tasks
 from .run import Run
 from .tasks.base import Examples, Prediction, Task
 from .tasks.parts import read_data as read_data
+from .tasks.reading import row_ids
 
 
 def train(
@@ -40,8 +41,8 @@ def train(
 ) -> Run:
     """Turn labelled text into a trained, evaluated model.
 
-    train: a path or glob (csv, tsv, json, jsonl, parquet, txt, CoNLL, SQuAD; also .gz), a frame, an HF `Dataset` or
-        `DatasetDict` (its splits are used), a list of mappings or tuples, a mapping of lists, a generator, a hub id.
+    train: records, a path or glob (csv, tsv, json, jsonl, parquet, txt, CoNLL, SQuAD; also .gz), a frame, a `Dataset`
+        or `DatasetDict` (its splits are used), a list of mappings or tuples, a mapping of lists, a generator, a hub id.
     base: 'minilm' (the default of encoder tasks), a hub id, a folder, or (model, tokenizer).
     validation, test: data in any of these forms, a fraction of `train`, or the name of a split. Training chooses the
         best epoch by `validation`; `test` is only scored.
@@ -109,7 +110,20 @@ def fit(
         scores, predictions = _scores(model, task, splits, hooks) if rescore else (_logged(model), {})
         run = Run(task, model, folder, settings, scores)
         record.write(run, splits, predictions)
+    _mark(folder, splits)
     return run
+
+
+def _mark(folder: RunFolder, splits: Mapping[str, Examples]) -> None:
+    """Where stored rows were used is noted in their history; that it cannot be is no reason to lose the run."""
+    where = "in memory" if folder.path is None else str(folder.path.resolve())
+    for name, examples in splits.items():
+        if examples.origin is None:
+            continue
+        try:
+            examples.origin.mark(row_ids(examples), split=name, run=where)
+        except TunesmithError as error:
+            folder.note(f"{name}: the run is not noted in the history of {examples.origin}: {error}")
 
 
 @contextmanager

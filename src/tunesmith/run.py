@@ -10,11 +10,12 @@ from typing import Any
 from .config import Settings
 from .data.columns import again, by_role, gold_role
 from .data.dataset import Dataset
+from .data.places import gives_table
 from .data.sources import read
 from .errors import ConfigError, DataError
 from .evaluation.scoring import score
 from .folder import RunFolder
-from .tasks.base import Example, Examples, Prediction, Reading, Task
+from .tasks.base import Example, Examples, Prediction, Reading, RowId, Task
 from .tasks.reading import with_rows
 
 
@@ -62,7 +63,8 @@ class Run:
         """One prediction an input, in order; each goes through the model once, in batches of like length.
 
         inputs: texts; (text, pair) or (question, context) tuples; or mappings, by the task's column roles or with the
-            columns that the run was trained on; or a frame of such rows (pandas, polars, Arrow, Hugging Face).
+            columns that the run was trained on; or a frame of such rows (pandas, polars, Arrow, Hugging Face); or
+            records.
         precision: "bf16" computes in 16 bits, where the hardware is fast in it: scores then differ in the third digit.
 
         Raises:
@@ -74,9 +76,14 @@ class Run:
                 told = "a file is predicted with `tunesmith predict RUN FILE`, or from a frame: "
                 told += "`run.predict(pandas.read_csv(path))`"
             raise ConfigError("inputs", inputs, f"a list of inputs; {told}")
-        if hasattr(inputs, "columns") or hasattr(inputs, "column_names"):  # a frame, a table, a data set
+        ids: Sequence[RowId] | None = None
+        if gives_table(inputs):
+            ids, inputs = zip(*inputs.as_inputs(), strict=True) if inputs else ((), ())
+        elif hasattr(inputs, "columns") or hasattr(inputs, "column_names"):  # a frame, a table, a data set
             inputs = [row for _, row in read(inputs, name="inputs")]
         examples = self.task.inputs([self.as_roles(value) for value in inputs])
+        if ids is not None:
+            examples = [replace(example, id=name) for name, example in zip(ids, examples, strict=True)]
         return self.predictions(examples, batch_size=batch_size, precision=precision)
 
     def predictions(

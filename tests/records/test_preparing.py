@@ -14,8 +14,9 @@ from datasets import DatasetDict
 from real_rows import banking77, conll2003, multi30k
 from tunesmith.config import Settings
 from tunesmith.errors import ConfigError, DataError, NothingToTrain, RowError, UnknownName, UnsupportedTask
+from tunesmith.records.choosing import text_of
 from tunesmith.records.datasets import DATASETS, DatasetForTextClassification
-from tunesmith.records.preparing import TASKS, choose, prepare, text_of
+from tunesmith.records.preparing import TASKS, choose, prepare
 from tunesmith.records.settings import TextClassificationSettings, TokenClassificationSettings
 from tunesmith.records.types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
 from tunesmith.registry import frameworks, tasks

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,14 @@ from ..errors import DataError, RowError
 from .rows import JSON_KEY, is_json, plain
 
 Row = dict[str, Any]
+RowId = int | str
 _BATCH = 1_000  # rows turned into Python objects at a time
+
+
+class Origin(Protocol):
+    """Where rows are kept, to be told of their use."""
+
+    def mark(self, ids: Iterable[RowId], *, split: str, run: str | None = None) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +32,17 @@ class Dataset:
 
     table: a `datasets.Dataset`, memory-mapped when it came from a large source. declared: class names, in id order,
     of each `ClassLabel` column. untyped: every cell is text, numbers are spelled out. ids: each row's place in the
-    source, from 0; None means 0, 1, 2, …
+    source, from 0, or its own name there; None means 0, 1, 2, …
+    left_out: reason -> the rows that the source left out itself. origin: who keeps the rows, if anybody asks.
     """
 
     table: Any
     name: str = "train"
     declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untyped: bool = False
-    ids: Sequence[int] | None = None
+    ids: Sequence[RowId] | None = None
+    left_out: Mapping[str, Sequence[RowId]] = field(default_factory=dict)
+    origin: Origin | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -41,7 +51,7 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.table)
 
-    def __iter__(self) -> Iterator[tuple[int, Row]]:
+    def __iter__(self) -> Iterator[tuple[RowId, Row]]:
         """(row id, row) in order; rows become Python objects a batch at a time."""
         if not self.columns:
             return
@@ -68,7 +78,7 @@ class Dataset:
     def renamed(self, name: str) -> Dataset:
         return replace(self, name=name)
 
-    def rows(self, indices: Iterable[int]) -> list[tuple[int, Row]]:
+    def rows(self, indices: Iterable[int]) -> list[tuple[RowId, Row]]:
         """(row id, row) at these places, in the order asked."""
         places = [int(place) for place in indices]
         if not places:
@@ -87,28 +97,28 @@ class Dataset:
         narrow = replace(self, table=self.table.select_columns([name]))
         return list(_shared(row[name] for _, row in narrow))
 
-    def _id(self, place: int) -> int:
+    def _id(self, place: int) -> RowId:
         return place if self.ids is None else self.ids[place]
 
     @cached_property
     def _arrow(self) -> Any:
         return self.table.with_format("arrow")
 
-    def _rows(self, batch: pa.Table, ids: Sequence[int]) -> list[Row]:
+    def _rows(self, batch: pa.Table, ids: Sequence[RowId]) -> list[Row]:
         cells = {}
         for name, array in zip(batch.column_names, batch.columns, strict=True):
             values = array.to_pylist()
             names = self.declared.get(name)
             if is_json(array.type):
                 values = [None if value is None else plain(json.loads(value[JSON_KEY])) for value in values]
-            elif names is not None and _holds(array.type, pa.types.is_integer):
+            elif names is not None and _are_class_ids(array.type):
                 values = [self._named(value, names, row, name) for row, value in zip(ids, values, strict=True)]
             elif _holds(array.type, lambda kind: pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
                 values = [plain(value) for value in values]
             cells[name] = values
         return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
-    def _named(self, value: Any, names: Sequence[str], row: int, column: str) -> Any:
+    def _named(self, value: Any, names: Sequence[str], row: RowId, column: str) -> Any:
         try:
             return class_name(value, names)
         except ValueError as error:
@@ -137,6 +147,12 @@ def class_name(value: Any, names: Sequence[str]) -> Any:
     if not isinstance(value, int) or not 0 <= value < len(names):
         raise ValueError(f"class id {value!r} is outside 0 … {len(names) - 1}, the ids of {', '.join(names[:12])}")
     return names[value]
+
+
+def _are_class_ids(kind: pa.DataType) -> bool:
+    """Whole numbers, or lists of them at any depth; not those of a mapping, which are places in a text."""
+    lists = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
+    return pa.types.is_integer(kind) or (any(test(kind) for test in lists) and _are_class_ids(kind.value_type))
 
 
 def _holds(kind: pa.DataType, test: Callable[[pa.DataType], bool]) -> bool:

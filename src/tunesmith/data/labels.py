@@ -84,7 +84,7 @@ class Labels:
         )
 
     def _name(self, value: Any) -> str:
-        name = name_of(value)
+        name = value if isinstance(value, str) and value in self.ids else name_of(value)
         if name in self.ids:
             return self.names[self.ids[name]]  # one object for all rows
         if isinstance(value, str) and (plain := canonical(name)) in self.ids:

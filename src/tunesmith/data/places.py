@@ -6,9 +6,10 @@ import glob
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
 from ..errors import DataError, nearest
+from .dataset import Dataset, RowId
 from .formats import suffix_of
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -55,9 +56,20 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, Path) or (isinstance(value, str) and "\n" not in value and bool(suffix_of(value)))
 
 
+class GivesTable(Protocol):
+    """What makes a data set of itself, as a list of records does."""
+
+    def as_dataset(self, name: str = ..., limit: int | None = ..., *, gold: bool = ...) -> Dataset: ...
+    def as_inputs(self) -> list[tuple[RowId, str]]: ...
+
+
+def gives_table(value: Any) -> TypeGuard[GivesTable]:
+    return callable(getattr(type(value), "as_dataset", None))
+
+
 def _is_table(value: Any) -> bool:
     frames = is_a(value, "pandas", "DataFrame") or is_a(value, "polars", "DataFrame", "LazyFrame")
-    return frames or is_a(value, "datasets", "Dataset", "IterableDataset")
+    return frames or gives_table(value) or is_a(value, "datasets", "Dataset", "IterableDataset")
 
 
 def _are_rows(value: Any) -> bool:

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from ..errors import ConfigError, DataError
 from .dataset import Dataset
 from .formats import Opened, declared_by, open_file
-from .places import Paths, is_a, located, splits_in
+from .places import GivesTable, Paths, gives_table, is_a, located, splits_in
 from .rows import column_array, columns_table, named_rows, plain, tables
 from .tables import gather, settled
 
@@ -31,6 +31,7 @@ class _Asked:
     limit: int | None
     names: Sequence[str] | None
     cache: bool
+    gold: bool = True
     enough: int | None = None
 
 
@@ -42,15 +43,18 @@ def read(
     limit: int | None = None,
     names: Sequence[str] | None = None,
     cache: bool = True,
+    gold: bool = True,
 ) -> Dataset:
     """The rows of a source, in its order.
 
     source: a path, a glob (sorted), a list of paths; a pandas or polars frame, an Arrow table; a `datasets` object;
-        a list or generator of mappings, tuples or strings (column "text"); a mapping of columns; a hub data set id.
+        a list or generator of mappings, tuples or strings (column "text"); a mapping of columns; a hub data set id;
+        a data set of records.
     split: which one, of a source that has several; None takes the one called `name`, where it is not the training
         data that is read. limit: the first rows only.
     names: the columns of rows that are tuples; for narrower rows see `rows.named_rows`.
     cache: whether large sources may be kept in the cache, as an Arrow file; else the file goes when the process ends.
+    gold: whether there is something to learn or to score; of records, those without an annotation are then left out.
 
     Raises:
         DataError: what cannot be read, with file and line; a source of several splits without `split`.
@@ -58,7 +62,7 @@ def read(
     """
     if limit is not None and (isinstance(limit, bool) or limit < 1):
         raise DataError(f"limit is {limit!r}: a number of rows, 1 or more, is expected.")
-    asked = _Asked(name, limit, names, cache)
+    asked = _Asked(name, limit, names, cache, gold)
     found = located(source, split)
     parts = splits_in(found)
     if parts is None:
@@ -82,6 +86,7 @@ def read_splits(
     limit: int | None = None,
     names: Sequence[str] | None = None,
     cache: bool = True,
+    gold: bool = True,
     enough: int | None = None,
 ) -> dict[str, Dataset]:
     """Every named split of a source that has them, `{"train": …}` of one that has none; `limit` rows of each.
@@ -95,7 +100,7 @@ def read_splits(
     parts = splits_in(found)
     if parts is None:
         parts = {"train": found}
-    asked = _Asked("train", limit, names, cache, enough)
+    asked = _Asked("train", limit, names, cache, gold, enough)
     return {name: _table(part, replace(asked, name=name)) for name, part in parts.items()}
 
 
@@ -105,13 +110,17 @@ def _table(source: Any, asked: _Asked) -> Dataset:
             return reader(source, asked)
     raise DataError(
         f"{asked.name}: a {type(source).__name__} cannot be read. Expected: a path, a glob, a hub id, a frame, "
-        "a Hugging Face data set, rows (mappings, tuples, strings) or a mapping of columns."
+        "a Hugging Face data set, a data set of records, rows (mappings, tuples, strings) or a mapping of columns."
     )
 
 
 def _known(source: Any, asked: _Asked) -> Dataset:
     known: Dataset = source if asked.limit is None else source.head(asked.limit)
     return known
+
+
+def _own(source: Any, asked: _Asked) -> Dataset:
+    return cast(GivesTable, source).as_dataset(asked.name, asked.limit, gold=asked.gold)
 
 
 def _files(source: Any, asked: _Asked) -> Dataset:
@@ -210,6 +219,7 @@ def _bounded(rows: Iterator[Any], asked: _Asked) -> Iterator[Any]:
 
 _READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any, _Asked], Dataset]], ...] = (
     (lambda source: isinstance(source, Dataset), _known),
+    (gives_table, _own),
     (lambda source: isinstance(source, Paths), _files),
     (lambda source: is_a(source, "datasets", "Dataset"), _hf),
     (lambda source: is_a(source, "datasets", "IterableDataset"), _hf_stream),

@@ -52,6 +52,9 @@ class Server:
     ) -> Any:
         """The parsed answer. twice: sending the same again does no harm."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        if self._http.is_closed:
+            told = "the connection to this server was closed: open it again with `init`."
+            raise ServerError(self.url, None, told, retryable=False)
         address = f"/tunesmith/{place}"
         for turn in range(TRIES):
             last = turn == TRIES - 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
+from ..data.dataset import Dataset, RowId
 from ..errors import UnknownName, WrongRecordType
+from .origin import Origin
 from .record import Record
 from .settings import Settings
 from .types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
@@ -14,10 +16,11 @@ R = TypeVar("R", bound=Record)
 
 
 class RecordDataset(MutableSequence[R], Generic[R]):
-    """A list of records of one type. An index gives a record, a slice a plain list.
+    """A list of records of one type; a slice is a plain list.
 
-    left_out: reason -> number of rows that are in no record; of a data set read from a table.
+    left_out: reason -> rows that are in no record, of a data set read from a table.
     settings: the label schema, of a data set loaded from a store that has one; preparing and the card of a hub use it.
+    origin: where the records were loaded from; its history is told of the split they are in and the run that uses them.
     """
 
     record_type: ClassVar[type[Record]] = Record
@@ -30,6 +33,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         self._records: list[R] = self._checked([] if records is None else records)
         self.left_out: Mapping[str, int] = {}
         self.settings: Settings | None = None
+        self.origin: Origin | None = None
 
     def _checked(self, records: Any) -> list[R]:
         if isinstance(records, Record | str | Mapping) or not isinstance(records, Iterable):
@@ -94,7 +98,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
 
     @classmethod
     def from_polars(cls, frame: Any, **columns: Any) -> Self:
-        """The records of a polars frame; columns as those of `from_datasets`."""
+        """The same."""
         return cls.from_datasets(frame, **columns)
 
     @classmethod
@@ -146,10 +150,23 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         from .preparing import prepare
 
         settings = self.settings if settings is None else settings
-
         split = {"train_size": train_size, "test_size": test_size, "seed": seed, "stratify": stratify}
         options = {**options, **split, "include_discarded": include_discarded}
+        options["origin"] = self.origin
         return prepare(self._records, self.task, framework, settings, lang, **options)
+
+    def as_dataset(self, name: str = "train", limit: int | None = None, *, gold: bool = True) -> Dataset:
+        """The records (the first `limit`) as the table that `tunesmith.train` reads: see `feeding.table`."""
+        from .feeding import table
+
+        more: dict[str, Any] = {"name": name, "gold": gold, "origin": self.origin}
+        return table(self._records[:limit], self.task, self.settings, **more)
+
+    def as_inputs(self) -> list[tuple[RowId, str]]:
+        """(id, what a model reads) of each record, to be predicted."""
+        from .feeding import input_of
+
+        return [(record.id, input_of(record)) for record in self._records]
 
     def push_to_hub(
         self,
@@ -164,9 +181,8 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         """Writes a split of a data set repository, with its card; gives back the address: see `hub.push`."""
         from .hub import push
 
-        more: dict[str, Any] = {"token": token, "endpoint": endpoint, "private": private, "split": split}
-        more["settings"] = self.settings if settings is None else settings
-        return push(self, repo_id, **more)
+        known = self.settings if settings is None else settings
+        return push(self, repo_id, token=token, endpoint=endpoint, private=private, split=split, settings=known)
 
     @classmethod
     def from_hub(cls, repo_id: str, **options: Any) -> Self:
@@ -257,9 +273,8 @@ class DatasetForText2Text(RecordDataset[Text2TextRecord]):
         return cls._read(dataset, {"text": text, "annotation": annotation, "metadata": metadata, "id": id})
 
 
-DATASETS: Mapping[str, type[RecordDataset[Any]]] = {
-    cls.task: cls for cls in (DatasetForTextClassification, DatasetForTokenClassification, DatasetForText2Text)
-}
+_ALL = DatasetForTextClassification, DatasetForTokenClassification, DatasetForText2Text
+DATASETS: Mapping[str, type[RecordDataset[Any]]] = {cls.task: cls for cls in _ALL}
 """Task name -> class."""
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..data.labels import Labels
-from ..errors import ConfigError, DataError, NothingToTrain, RowError, UnsupportedTask
+from ..errors import ConfigError, NothingToTrain, TunesmithError, UnsupportedTask
 from ..registry import frameworks
-from ..tasks.base import Account, Example, Examples, Span
+from ..tasks.base import Account, Example, Examples
 from ..tasks.reading import fingerprint
 from ..tasks.word_tags import bio_names
+from .choosing import example_of, kind_of, label_names, used
+from .origin import Origin
 from .parts import Parts
 from .record import Record
-from .settings import SETTINGS, labels_of
+from .settings import SETTINGS
 
 log = logging.getLogger("tunesmith")
 
@@ -26,8 +27,6 @@ TASKS = {
     "Text2Text": "sequence-sequence",
 }
 """The records' task -> the task that trains on them."""
-
-SHOWN = 12  # names that one message lists
 
 
 def prepare(
@@ -43,6 +42,7 @@ def prepare(
     stratify: bool = False,
     include_discarded: bool = False,
     misaligned: str = "error",
+    origin: Origin | None = None,
     **options: Any,
 ) -> Any:
     """The records of a task ("TextClassification" …) as `framework` trains on them; see `Framework.prepare`.
@@ -51,7 +51,7 @@ def prepare(
     settings: the label schema; its order is that of label ids. None takes the annotated labels, sorted, and warns.
     train_size, test_size: shares; see `Parts.make`. `stratify` keeps the shares of the labels in both parts.
     misaligned: 'skip' leaves out, before the split, the records whose spans the framework cannot hold; 'error' is one.
-    options: the framework's own.
+    origin: where the records are stored: each one's history there is told of its part. options: the framework's own.
 
     Raises:
         UnknownName: no such framework or option. UnsupportedTask: the framework has no form for the task.
@@ -71,7 +71,7 @@ def prepare(
         chosen = chosen.without(member.misfits(TASKS[task], chosen.examples, lang=lang))
     splits = chosen.divided(parts)
     made = member.prepare(TASKS[task], splits, labels=chosen.labels, lang=lang, **options)
-    _tell(name, splits)
+    _tell(name, splits, origin)
     return made
 
 
@@ -125,32 +125,11 @@ def choose(records: Sequence[Record], task: str, settings: Any, *, include_disca
         DataError: a label outside the schema; records with one label beside records with several.
         NothingToTrain: none.
     """
-    account, used = Account(len(records)), []
-    for record in records:
-        if record.status == "Discarded" and not include_discarded:
-            account.leave_out(record.id, "discarded")
-        elif record.annotation is None:
-            account.leave_out(record.id, "not annotated")
-        else:
-            used.append(record)
-    used = _some(used, account)
-    labels = _schema(used, task, settings)
-    kind = _kind(used, task)
-    return Chosen([_example(record, labels) for record in used], labels, account, kind)
-
-
-def text_of(inputs: Mapping[str, str | list[str]]) -> str:
-    """The text of a record's inputs: one is its value; several are `name: value`, one a line, in their order.
-
-    A list is its parts joined by blanks.
-    """
-    if len(inputs) == 1:
-        return _joined(next(iter(inputs.values())))
-    return "\n".join(f"{name}: {_joined(value)}" for name, value in inputs.items())
-
-
-def _joined(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else " ".join(value)
+    found, account = used(records, include_discarded=include_discarded)
+    found = _some(found, account)
+    labels = label_names(found, task, settings, warn=True)
+    kind = kind_of(found, task)
+    return Chosen([example_of(record, labels) for record in found], labels, account, kind)
 
 
 def _able(framework: str, task: str) -> tuple[str, Any]:
@@ -183,62 +162,26 @@ def _some(kept: list[Any], account: Account) -> list[Any]:
     return kept
 
 
-def _schema(records: Sequence[Record], task: str, settings: Any) -> tuple[str, ...]:
-    if task not in SETTINGS:
-        return ()
-    if settings is None:
-        settings = SETTINGS[task].infer(records)
-        warnings.warn(
-            f"no settings were given: label ids are the places of the {len(settings.label_schema)} annotated labels, "
-            f"sorted. Pass {type(settings).__name__}(label_schema=[…]) to fix the labels and their order.",
-            UserWarning,
-            stacklevel=5,  # where a data set's `prepare_for_training` is called
-        )
-    labels: tuple[str, ...] = settings.label_schema
-    known = set(labels)
-    for record in records:
-        for label in labels_of(record):
-            if label not in known:
-                listed = ", ".join(labels[:SHOWN]) + (", …" if len(labels) > SHOWN else "")
-                raise RowError(record.id, "annotation", f"label {label!r} is not in the settings: {listed}")
-    return labels
-
-
-def _kind(records: Sequence[Any], task: str) -> str:
-    if task != "TextClassification":
-        return "spans" if task == "TokenClassification" else ""
-    several = [record.id for record in records if record.multi_label]
-    if several and len(several) < len(records):
-        one = next(record.id for record in records if not record.multi_label)
-        raise DataError(
-            f"{len(several)} of {len(records)} records have multi_label=True (as {several[0]!r}), the others have not "
-            f"(as {one!r}): a model has one label a text, or several. Prepare them one kind at a time."
-        )
-    return "multi" if several else "single"
-
-
-def _example(record: Any, labels: Sequence[str]) -> Example:
-    if record.task == "Text2Text":
-        return Example(record.id, record.text, target=record.annotation)
-    if record.task == "TokenClassification":
-        spans = tuple(Span(label, start, end) for label, start, end in sorted(record.annotation, key=lambda s: s[1:]))
-        return Example(record.id, record.text, tokens=record.tokens, spans=spans)
-    fields = tuple((name, _joined(value)) for name, value in record.inputs.items()) if len(record.inputs) > 1 else ()
-    label = record.annotation
-    if record.multi_label:
-        label = tuple(name for name in labels if name in record.annotation)
-    return Example(record.id, text_of(record.inputs), label=label, fields=fields)
-
-
 def _classes(example: Example) -> Any:
     if example.spans is not None:
         return tuple(sorted({span.label for span in example.spans}))
     return example.label
 
 
-def _tell(name: str, splits: Mapping[str, Examples]) -> None:
-    """One line of the account; a warning where anything was left out."""
+def _note(origin: Origin, splits: Mapping[str, Examples]) -> None:
+    """The history of each record gets its part; a store that cannot be written is no reason to withhold the data."""
+    try:
+        for part, examples in splits.items():
+            origin.mark([example.id for example in examples], split=part)
+    except TunesmithError as error:
+        log.warning("the parts are not noted in the history of %s: %s", origin, error)
+
+
+def _tell(name: str, splits: Mapping[str, Examples], origin: Origin | None) -> None:
+    """One line of the account, a warning where anything was left out; and the history of stored records."""
     account = splits["train"].account
     parts = " and ".join(f"{len(examples)} to {part}" for part, examples in splits.items())
     left = "; ".join(f"{count} left out: {reason}" for reason, count in account.counts().items())
+    if origin is not None:
+        _note(origin, splits)
     log.log(logging.WARNING if left else logging.INFO, "%s: %s%s", name, parts, f"; {left}" if left else "")

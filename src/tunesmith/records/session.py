@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import DataError, ServerError
 from .opened import active, close, get_workspace, init, placed, set_workspace
+from .origin import Origin
 from .record import Record
 from .settings import SETTINGS, Settings
 from .store.catalog import StoredDataset
@@ -135,6 +136,7 @@ def load(
     task = found[0].task if found else holder.dataset(name, place).task
     dataset = DATASETS[task](list(map(_without(include_vectors, include_metrics), found)))
     dataset.settings = holder.settings(name, place) if task in SETTINGS else None
+    dataset.origin = Origin(holder, name, place, frozenset(record.key for record in found))
     return dataset
 
 

@@ -103,7 +103,7 @@ def _pandas(frame: Any) -> _Table:
     return _Table(names, enumerate(rows), lambda name: cells[names.index(name)])
 
 
-def _without_filling(rows: Iterable[tuple[int, dict[str, Any]]], names: Sequence[str]) -> Iterator[Any]:
+def _without_filling(rows: Iterable[tuple[Any, dict[str, Any]]], names: Sequence[str]) -> Iterator[Any]:
     """Arrow has every key of a struct in every row: None there is no value."""
     free = [name for name in names if name in FREE]
     for place, row in rows:

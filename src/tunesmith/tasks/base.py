@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
+from ..data.dataset import Origin
+from ..data.dataset import RowId as RowId
 from ..data.labels import Labels
-
-RowId = int | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class Examples(Sequence[Example]):
     fingerprint: str  # sha256 of the examples' content and order; equal rows in any form give equal fingerprints
     kind: str = ""  # the task's form that was found: single, multi, regression; tags, spans …
     columns: Mapping[str, str] = field(default_factory=dict)  # role -> the column that was read
+    origin: Origin | None = None  # who keeps the rows, and is told of their use
 
     def __len__(self) -> int:
         return len(self.items)

@@ -57,7 +57,8 @@ def read_data(
     if sum(fractions.values()) >= 1:
         raise ConfigError("validation and test", sum(fractions.values()), "fractions that leave rows to train on")
     enough = _enough(settings, sum(fractions.values()))
-    named = read_splits(train, names=task.roles, limit=settings.limit, cache=settings.cache, enough=enough)
+    gold = gold_role(task.roles, task.optional) is not None
+    named = read_splits(train, names=task.roles, limit=settings.limit, cache=settings.cache, gold=gold, enough=enough)
     chosen = _training_split(named)
     source = with_rows(named[chosen])
     reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
@@ -142,7 +143,8 @@ def _split(value: Any, name: str, named: Mapping[str, Dataset], task: Task, sett
         return named[value]
     if isinstance(value, str) and len(named) > 1 and not Path(value).exists():
         raise ConfigError(name, value, f"a split ({', '.join(named)}), a path, a fraction, or data")
-    found = read(value, name=name, names=task.roles, limit=settings.limit, cache=settings.cache)
+    gold = gold_role(task.roles, task.optional) is not None
+    found = read(value, name=name, names=task.roles, limit=settings.limit, cache=settings.cache, gold=gold)
     assert isinstance(found, Dataset)
     return found
 

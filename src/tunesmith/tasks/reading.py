@@ -116,10 +116,13 @@ def collect(
             items.append(example)
         else:
             items.clear()
+    for reason, rows in dataset.left_out.items():
+        account.total += len(rows)
+        account.left_out.setdefault(reason, []).extend(rows)
     if not account.kept:
         raise NothingToTrain(f"the data set {getattr(dataset, 'name', '')!r}", account.counts())
     held = items or _reread(dataset, read_row, account)
-    return Examples(held, labels, account, digest.hexdigest(), kind, columns or {})
+    return Examples(held, labels, account, digest.hexdigest(), kind, columns or {}, dataset.origin)
 
 
 def row_ids(examples: Sequence[Example]) -> Sequence[RowId]:
@@ -132,10 +135,11 @@ def with_rows(dataset: Any) -> Any:
     """The data set itself, if it has rows: one without any has no columns to look for either.
 
     Raises:
-        NothingToTrain: it is empty.
+        NothingToTrain: it is empty; it tells why.
     """
     if not len(dataset):
-        raise NothingToTrain(f"the data set {dataset.name!r}")
+        left_out = {reason: len(rows) for reason, rows in dataset.left_out.items()}
+        raise NothingToTrain(f"the data set {dataset.name!r}", left_out)
     return dataset
 
 

@@ -48,7 +48,7 @@ def _rows(table: Any, opened: Any, name: str) -> Iterator[Row]:
 def filled(found: Dataset, schema: Any) -> Iterator[tuple[int, Row]]:
     """The rows, without the keys that Arrow fills in where other rows have them."""
     free = [name for name in FREE if name in schema.names and not is_json(schema.field(name).type)]
-    for place, row in found:
+    for place, (_, row) in enumerate(found):
         for name in free:
             row[name] = without_none(row[name])
         yield place, row

@@ -72,11 +72,19 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def rates(url: str, count: int, rounds: int) -> dict[str, dict[str, int]]:
+def best(held: dict[str, float], count: int, clock: float, processor: float, **more: float) -> None:
+    """Keeps the best rate of the rounds, of the clock and of the processor; `more` is of the round that the second is of."""
+    rate = round(count / processor)
+    if rate > held.get("processor", 0):
+        held.update(processor=rate, **{name: round(each, 2) for name, each in more.items()})
+    held["clock"] = max(held.get("clock", 0), round(count / clock))
+
+
+def rates(url: str, count: int, rounds: int) -> dict[str, dict[str, float]]:
     """Records a second of the clock and of the processor, the best round of each: the first says little on a machine
     that others use, the second leaves out the disk."""
     batch = list(made(count))
-    found: dict[str, dict[str, int]] = {verb: {"clock": 0, "processor": 0} for verb in ("log", "load")}
+    found: dict[str, dict[str, float]] = {"log": {}, "load": {}}
     with Store(url) as store:
         for number in range(rounds):
             name = f"rates {number}"
@@ -86,10 +94,8 @@ def rates(url: str, count: int, rounds: int) -> dict[str, dict[str, int]]:
             }
             for verb, work in verbs.items():
                 begin = time.process_time()
-                clock = count / seconds(work)
-                processor = count / (time.process_time() - begin)
-                best = found[verb]
-                best.update(clock=max(best["clock"], round(clock)), processor=max(best["processor"], round(processor)))
+                clock = seconds(work)
+                best(found[verb], count, clock, time.process_time() - begin)
             store.delete(name, "bench")
     return found
 

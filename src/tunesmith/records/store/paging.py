@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,25 +24,33 @@ class Asked:
     with_vectors: bool = True
 
 
-def read_page(source: Source, asked: Asked, limit: int | None) -> tuple[list[Record], int | None]:
-    """(the records, the place of the last one).
-
-    Raises:
-        DataError: a limit below 0, a mark of another order, an unknown field, or a bad query (QueryError).
+def read(source: Source, asked: Asked, limit: int | None) -> list[Record]:
+    """Raises:
+    DataError: a limit below 0, a mark of another order, an unknown field, or a bad query (QueryError).
     """
+    trusted = TYPES[source.dataset.task].trusted
+    found: list[Record] = []
+    for rows in _parts(source, asked, limit):
+        found += map(trusted, source.fields(rows, with_vectors=asked.with_vectors))
+    return found
+
+
+def read_json(source: Source, asked: Asked, limit: int) -> tuple[list[str], int]:
+    """(the records as JSON, the place of the last one; 0 without any). Raises as `read`."""
+    found: list[str] = []
+    last = 0
+    for rows in _parts(source, asked, limit):
+        found += source.bodies(rows, with_vectors=asked.with_vectors)
+        last = rows[-1][0] if rows else last
+    return found, last
+
+
+def _parts(source: Source, asked: Asked, limit: int | None) -> Iterator[Sequence[Any]]:
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise DataError(f"limit is {limit!r}: expected a whole number, 0 or more, or None for all.")
     if asked.sort:
-        parts = source.sorted(asked.query, asked.sort, asked.ids, after=asked.mark, limit=limit)
-    else:
-        parts = source.pages(asked.query, asked.ids, after=_place(asked.mark), limit=limit)
-    trusted = TYPES[source.dataset.task].trusted
-    found: list[Record] = []
-    last: int | None = None
-    for rows in parts:
-        found += map(trusted, source.fields(rows, with_vectors=asked.with_vectors))
-        last = rows[-1][0] if rows else last
-    return found, last
+        return source.sorted(asked.query, asked.sort, asked.ids, after=asked.mark, limit=limit)
+    return source.pages(asked.query, asked.ids, after=_place(asked.mark), limit=limit)
 
 
 def _place(mark: Sequence[Any] | None) -> int:

@@ -13,7 +13,7 @@ from ..query.compiling import Compiler
 from ..query.sorting import Order, beyond, keys
 from . import vectors
 from .catalog import StoredDataset
-from .facts import is_kept, parse
+from .facts import dump, is_kept, parse
 from .schema import records, search
 
 PAGE = 1_000  # rows in memory between the database and the records
@@ -131,12 +131,26 @@ class Source:
             raise DataError(f"data set {self.dataset.name!r} has no record with the id {identity!r}.")
         return int(found)
 
-    def fields(self, rows: Sequence[Any], *, with_vectors: bool = True) -> list[dict[str, Any]]:
-        """The fields of records from rows of place, has_vectors and body, in their order."""
-        found = [parse(row[2]) for row in rows]
-        if with_vectors:
-            placed = {row[0]: held for row, held in zip(rows, found, strict=True) if row[1]}
-            if placed:
-                for place, named in vectors.read(self.connection, list(placed)).items():
-                    placed[place]["vectors"] = named
-        return found
+    def fields(self, rows: Sequence[Any], *, with_vectors: bool = True) -> Iterator[dict[str, Any]]:
+        """The fields of records from rows of place, has_vectors and body, in their order.
+
+        One at a time: many at once would outlive the first rounds of Python's garbage collector, which then looks
+        through all that a process holds several times as often.
+        """
+        named = self._vectors(rows) if with_vectors else {}
+        for place, _, body in rows:
+            held = parse(body)
+            if place in named:
+                held["vectors"] = named[place]
+            yield held
+
+    def bodies(self, rows: Sequence[Any], *, with_vectors: bool = True) -> Iterator[str]:
+        """As `fields`, in JSON."""
+        named = self._vectors(rows) if with_vectors else {}
+        for place, _, body in rows:  # which holds an id at least, and no vectors where the row has some
+            yield f'{body[:-1]},"vectors":{dump(named[place], place)}}}' if place in named else body
+
+    def _vectors(self, rows: Sequence[Any]) -> dict[int, dict[str, list[float]]]:
+        """place -> name -> numbers, of the rows that have any."""
+        places = [row[0] for row in rows if row[1]]
+        return vectors.read(self.connection, places) if places else {}

@@ -13,12 +13,12 @@ from ..query.sorting import Order
 from ..record import Record
 from ..settings import SETTINGS, Settings
 from ..types import TYPES
-from . import catalog, changing, history, vectors, writing
+from . import catalog, changing, history, paging, vectors, writing
 from .catalog import StoredDataset
 from .changing import Deleted
 from .engine import Database
 from .history import Event
-from .paging import Asked, read_page
+from .paging import Asked
 from .reading import Source
 from .writing import BATCH, Logged
 
@@ -112,13 +112,12 @@ class Store:
         wanted = None if ids is None else [ids] if isinstance(ids, (int, str)) else list(ids)
         with self._source(name, workspace) as source:
             start = None if after is None else source.mark(sort, source.place_of(after))
-            found, _ = read_page(source, Asked(query, wanted, sort, start, with_vectors), limit)
-        return found
+            return paging.read(source, Asked(query, wanted, sort, start, with_vectors), limit)
 
     def page(
         self, name: str, workspace: str, limit: int, *, asked: Asked, after: int | str | None = None
-    ) -> tuple[list[Record], list[Any] | None]:
-        """(up to `limit` records, the mark that the next page begins after; None where there is no further one).
+    ) -> tuple[list[str], list[Any] | None]:
+        """(up to `limit` records as JSON, the mark that the next page begins after; None where there is none).
 
         Raises:
             DataError: as `load`, or a mark of another order.
@@ -126,8 +125,8 @@ class Store:
         with self._source(name, workspace) as source:
             if after is not None:
                 asked = replace(asked, mark=source.mark(asked.sort, source.place_of(after)))
-            found, last = read_page(source, asked, limit)
-            return found, source.mark(asked.sort, last) if len(found) == limit and last is not None else None
+            found, last = paging.read_json(source, asked, limit)
+            return found, source.mark(asked.sort, last) if len(found) == limit and last else None
 
     def iterate(
         self, name: str, workspace: str, *, query: str | None = None, page: int = 250, with_vectors: bool = True
@@ -152,8 +151,8 @@ class Store:
             with self._database.reading() as connection:
                 source = Source(connection, dataset)
                 rows = [row for part in source.pages(query, after=place, limit=page) for row in part]
-                found = source.fields(rows, with_vectors=with_vectors)
-            yield from map(trusted, found)
+                found = list(map(trusted, source.fields(rows, with_vectors=with_vectors)))
+            yield from found
             if len(rows) < page:
                 return
             place = rows[-1][0]

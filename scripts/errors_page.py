@@ -18,6 +18,7 @@ EXAMPLES: dict[str, TunesmithError] = {
     "UnknownField": errors.UnknownField("anotation", "Text2TextRecord", ["text", "annotation"]),
     "WrongRecordType": errors.WrongRecordType("DatasetForText2Text", "Text2TextRecord", ["TextClassificationRecord"]),
     "NotInstalled": errors.NotInstalled("peft", "peft", "lora=True"),
+    "NoEnvironment": errors.NoEnvironment("span-marker"),
     "UnsupportedTask": errors.UnsupportedTask(
         "setfit", "question-answering", "it has no head for spans", ["transformers"]
     ),

@@ -126,6 +126,15 @@ class NotInstalled(FrameworkError, ImportError):
         super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'tunesmith[{extra}]'")
 
 
+class NoEnvironment(NotInstalled):
+    """A framework that runs in an environment of its own, which is not there. `problem` says what is in its place."""
+
+    def __init__(self, framework: str, problem: str = "") -> None:
+        self.package = self.extra = self.framework = framework
+        told = f"{framework} runs in an environment of its own, which {problem or 'is not installed'}"
+        ImportError.__init__(self, f"{told}: tunesmith frameworks install {framework}")
+
+
 class UnsupportedTask(FrameworkError, ValueError):
     """A framework that cannot carry a task, refused before data is loaded."""
 

@@ -97,8 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for verb, goal in (("log", LOG), ("load", LOAD)):
         each = rate[verb]
         print(
-            f"{verb} over HTTP {each['clock']:,} records/s (goal {goal:,}); {each['processor']:,} a second of processor "
-            f"time (client {each['client']} s, server {each['server']} s)"
+            f"{verb} over HTTP {each['clock']:,} records/s (goal {goal:,}); {each['processor']:,} a second of processor"
+            f" time (client {each['client']} s, server {each['server']} s)"
         )
     return 0
 

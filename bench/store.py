@@ -73,7 +73,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def best(held: dict[str, float], count: int, clock: float, processor: float, **more: float) -> None:
-    """Keeps the best rate of the rounds, of the clock and of the processor; `more` is of the round that the second is of."""
+    """Keeps the best rate of the rounds, of the clock and of the processor; `more` is of the second one's round."""
     rate = round(count / processor)
     if rate > held.get("processor", 0):
         held.update(processor=rate, **{name: round(each, 2) for name, each in more.items()})

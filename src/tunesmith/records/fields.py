@@ -46,7 +46,7 @@ def is_none(value: Any) -> bool:
 
 def listed(value: Any) -> list[Any] | tuple[Any, ...] | None:
     """A list or tuple as it is, an array as a list, None for all else."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return value
     found = value.tolist() if hasattr(value, "tolist") else None
     return found if isinstance(found, list) else None
@@ -128,7 +128,7 @@ def read_time(value: Any) -> datetime:
     """A moment with or without a time zone, as given; text is read as ISO 8601. What is finer than 1 µs is cut."""
     if type(value) is datetime:
         return value
-    if is_none(value):
+    if type(value) is not str and is_none(value):
         raise ValueError("is missing")
     if isinstance(value, datetime):
         found = value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
@@ -162,7 +162,7 @@ def read_words(value: Any) -> list[str]:
 
 def read_mapping(value: Any) -> dict[str, Any]:
     """A mapping in JSON values: see `read_json`."""
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise ValueError(f"is of type {type(value).__name__}, {shown(value)}: expected a mapping from names to values")
     found: dict[str, Any] = read_json(value)
     return found
@@ -189,12 +189,12 @@ def read_json(value: Any, depth: int = DEPTH) -> Any:
         raise ValueError(f"holds {value!r}, which JSON cannot say: write it as text, or None")
     if not depth:
         raise ValueError(f"is nested deeper than {DEPTH} levels")
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         found = {_key(key): read_json(part, depth - 1) for key, part in value.items()}
         if len(found) != len(value):
             raise ValueError(f"has two keys that are the same as text: {shown(list(value))}")
         return found
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [read_json(part, depth - 1) for part in value]
     return read_json(_simpler(value), depth - 1)
 

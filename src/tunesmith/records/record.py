@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from ..errors import RowError, UnknownField, nearest
@@ -79,19 +80,24 @@ class Record:
         "status": _default_status,
         "event_timestamp": lambda record: datetime.now(),
     }
-    _PUTS: ClassVar[tuple[tuple[str, Callable[[Any, Any], None]], ...]] = ()
+    _NONE: ClassVar[frozenset[str]] = frozenset()  # fields that may be None
+    _PUTS: ClassVar[dict[str, Callable[[Any, Any], None]]] = {}
+    _GET: ClassVar[Callable[[Any], tuple[Any, ...]]]
 
     def __init_subclass__(cls) -> None:
         cls._READERS = Record._READERS | cls._READERS
         cls._DEFAULTS = Record._DEFAULTS | cls._DEFAULTS
-        cls._PUTS = tuple((name, getattr(cls, name).__set__) for name in cls.FIELDS)
+        cls._NONE = frozenset(cls.FIELDS) - set(cls._DEFAULTS)
+        cls._PUTS = {name: getattr(cls, name).__set__ for name in cls.FIELDS}
+        cls._GET = attrgetter(*cls.FIELDS)
 
     def _fill(self, unknown: Mapping[str, Any], **values: Any) -> None:
         """Every field, in the order given."""
         if unknown:
             raise UnknownField(next(iter(unknown)), type(self).__name__, self.FIELDS)
+        puts, blank = self._PUTS, self._NONE
         for name, value in values.items():
-            put(self, name, self._read(name, value))
+            puts[name](self, None if value is None and name in blank else self._read(name, value))
 
     def _read(self, name: str, value: Any) -> Any:
         try:
@@ -126,19 +132,20 @@ class Record:
         """What a store holds the record under: the string of its id."""
         return str(self.id)
 
-    def _told(self) -> Iterator[tuple[str, Any]]:
-        """The fields that are set, without those that go without saying."""
-        for name in self.FIELDS:
-            value = getattr(self, name)
-            if value is not None and (value or name != "metadata"):
-                yield name, value
+    def _unsaid(self) -> tuple[str, ...]:
+        """The fields that go without saying."""
+        return () if self.metadata else ("metadata",)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set in JSON values, copied: tuples are lists, the time is ISO text.
 
         `inputs` is left out where `text` says it.
         """
-        return {name: _plain(value) for name, value in self._told()}
+        found, unsaid = {}, self._unsaid()
+        for name, value in zip(self.FIELDS, type(self)._GET(self), strict=True):
+            if value is not None and name not in unsaid:
+                found[name] = value if type(value) in _SCALARS else _plain(value)
+        return found
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -157,7 +164,7 @@ class Record:
         """
         record = cls.__new__(cls)
         get = values.get
-        for name, fill in cls._PUTS:
+        for name, fill in cls._PUTS.items():
             fill(record, get(name))
         moment: Any = record.event_timestamp
         if get("metadata") is None:
@@ -189,15 +196,16 @@ class Record:
         return f"{type(self).__name__}({', '.join(told)})"
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
-    """A checked value in JSON values, copied."""
+    """A checked value that is no scalar in JSON values, copied."""
     kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
-        return value
     if kind is dict:
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: part if type(part) in _SCALARS else _plain(part) for key, part in value.items()}
     if kind is datetime:
         return value.isoformat()
     if kind is TokenAttributions:
         return {"token": value.token, "attributions": dict(value.attributions)}
-    return [_plain(part) for part in value]
+    return [part if type(part) in _SCALARS else _plain(part) for part in value]

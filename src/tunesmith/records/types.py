@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -103,11 +103,9 @@ class TextClassificationRecord(Record):
         if self.explanation is not None:
             put(self, "explanation", read_explanation(self.explanation))
 
-    def _told(self) -> Iterator[tuple[str, Any]]:
-        for name, value in super()._told():
-            said = (name == "inputs" and value == {"text": self.text}) or (name == "multi_label" and not value)
-            if not said:
-                yield name, value
+    def _unsaid(self) -> tuple[str, ...]:
+        said = ("inputs",) if self.inputs == {"text": self.text} else ()
+        return (*super()._unsaid(), *said, *(() if self.multi_label else ("multi_label",)))
 
 
 class TokenClassificationRecord(Record):

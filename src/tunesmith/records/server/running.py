@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ def serve(
     with bound(host, port) as listener:
         name, number = listener.getsockname()[:2]
         ready(f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}")
+        gc.freeze()  # what is there now stays: the garbage collector need not look through it at every bulk
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Table, insert, select
 
 from ...errors import DataError
 from ..query.words import dataset_mark, status_mark
-from . import catalog, writing
+from . import catalog, history, writing
 from .catalog import StoredDataset
 from .clock import now
 from .facts import dump, parse
@@ -59,8 +59,7 @@ def discard(source: Source, query: str | None, ids: Ids, author: str | None) -> 
             changed.append(row)
             lines.append(line(row["place"], at, "discarded", author, {"status": DISCARDED}))
         writing.replace(source.connection, changed, terms)
-        if lines:
-            source.connection.execute(insert(events), lines)
+        history.add(source.connection, lines)
         processed += len(lines)
     catalog.touch(source.connection, source.dataset.id)
     return Deleted(matched, processed)
@@ -112,8 +111,7 @@ def mark(source: Source, ids: Sequence[int | str], *, split: str | None, run: st
         raise DataError(f"data set {source.dataset.name!r} has no record with the id {missing[0]!r}.")
     at = now()
     lines = [line(place, at, "used", None, held) for place in found.values()]
-    if lines:
-        source.connection.execute(insert(events), lines)
+    history.add(source.connection, lines)
     return len(lines)
 
 

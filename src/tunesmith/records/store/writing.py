@@ -14,9 +14,10 @@ from ..query.words import dataset_mark
 from . import catalog, fulltext, vectors
 from .clock import now
 from .facts import Encoded, Storable, encode, parse
+from .history import add as add_lines
 from .history import changes
 from .merging import check_same, merge
-from .schema import Row, events, places, records, stored
+from .schema import Row, places, records, stored
 
 BATCH = 1_000  # records a transaction
 _VALUES = itemgetter(*(column.name for column in stored))
@@ -131,8 +132,7 @@ def _round(
                 history += changes(old.place, (parse(old.body), parse(row["body"])), at, author)
     add(connection, fresh)
     replace(connection, changed, terms)
-    if history:
-        connection.execute(insert(events), history)
+    add_lines(connection, history)
     gone = [old.place for key, old in before.items() if old.has_vectors and found[key].vectors is not None]
     vectors.write(connection, dataset, {e.row["place"]: e.vectors for e in found.values() if e.vectors}, gone)
 

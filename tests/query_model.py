@@ -58,6 +58,7 @@ def queries() -> st.SearchStrategy[Query]:
     bounds = st.tuples(st.none() | any_of([-5, 0.5, 3, 4]), st.none() | any_of([0.5, 3, 10]))
     leaves = [
         ("word", any_of(["", "text", "title", "body"]), word),
+        ("exact", any_of(["", "title", "body"]), any_of([*WORDS, "dog", "A1*", "f?x", "ca*é"])),
         ("phrase", st.lists(word, min_size=2, max_size=3)),
         ("wild", any_of(["", "text", "title"]), any_of("f* ?og *k q*c? *".split())),
         ("label", any_of(["annotated_as", "predicted_as"]), any_of(LABELS)),
@@ -91,6 +92,8 @@ def text_of(query: Query) -> str:
     if kind in ("word", "wild"):
         field = {"": "", "text": "text:"}.get(rest[0], f"inputs.{rest[0]}:")
         return field + rest[1]
+    if kind == "exact":
+        return f"{f'inputs.{rest[0]}' if rest[0] else 'text'}.exact:{rest[1]}"
     if kind == "phrase":
         return quoted(" ".join(rest[0]))
     if kind == "label":
@@ -173,6 +176,10 @@ def meets(record: TextClassificationRecord, query: Query) -> bool:
         if kind == "word":
             return any(in_row(tokens(rest[1]), each) for each in found)
         return any(fnmatchcase(each, rest[1]) for part in found for each in part)
+    if kind == "exact":
+        chosen = [value for key, value in record.inputs.items() if rest[0] in ("", key)]
+        texts = [part for value in chosen for part in ([value] if isinstance(value, str) else value)]
+        return any(fnmatchcase(each, rest[1]) for text in texts for each in text.split())
     if kind == "phrase":
         return any(in_row(tokens(" ".join(rest[0])), each) for each in parts(record))
     if kind == "label":

@@ -9,7 +9,7 @@ from sqlalchemy import and_, cast, literal, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from ..store.schema import records, search
-from .leaves import Leaves
+from .leaves import Leaves, Narrowed
 from .parsing import All, Match, Node, Not, parse
 from .terms import Both, Either, Phrase, Terms, Without, fts5, tsquery
 from .words import dataset_mark
@@ -41,6 +41,8 @@ class Compiler:
     def node(self, node: Node, leaves: Leaves) -> Compiled:
         if isinstance(node, Match):
             found = leaves(node)
+            if isinstance(found, Narrowed):
+                return Compiled(found.terms, found.condition)
             return Compiled(found) if isinstance(found, _TERMS) else Compiled(None, found)
         if isinstance(node, Not):
             inner = self.node(node.part, leaves)

@@ -13,14 +13,15 @@ from sqlalchemy import and_, true
 from ...errors import QueryError
 from ..store.facts import plain
 from ..store.schema import records
-from . import facts, patterns
+from . import exact, facts, patterns
 from .moments import span
-from .names import EXISTS, LABELS, MOMENTS, NUMBERS, TEXT
+from .names import EXACT, EXISTS, LABELS, MOMENTS, NUMBERS, TEXT, is_exact
 from .parsing import Match, Range, Value
 from .terms import Both, Either, Phrase, Terms, Without, word
 from .words import LONGEST, SEVERAL, field_prefix, fold, is_part_of_word, mark, number_text, status_mark, words
 
 STATUSES = ("Default", "Edited", "Discarded", "Validated")
+_NO_ORDER = "text has no order: a range needs a number, a time or a label"
 _TERMS = (Phrase, Both, Either, Without)
 Condition = Any  # an SQLAlchemy expression that is never NULL
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -38,13 +39,21 @@ def number(text: str) -> int | float | None:
 
 
 @dataclass(frozen=True)
+class Narrowed:
+    """A condition on the columns that only records can meet which the index gives for these terms."""
+
+    terms: Terms
+    condition: Condition
+
+
+@dataclass(frozen=True)
 class Leaves:
     """Reads the matches of one query for one database."""
 
     query: str
     sqlite: bool
 
-    def __call__(self, match: Match) -> Terms | Condition:
+    def __call__(self, match: Match) -> Terms | Condition | Narrowed:
         field, value = match.field, match.value
         if field == "*" or (field == "id" and isinstance(value, Value) and value.anything):
             if isinstance(value, Value) and value.anything:
@@ -55,6 +64,8 @@ class Leaves:
         if isinstance(value, Value) and value.anything:
             return self.has(field)
         group, _, rest = field.partition(".")
+        if is_exact(field):
+            return self.exact(match, None if group == TEXT else rest.removesuffix(EXACT))
         if field == TEXT or field == "inputs.*":
             return self.text(match, "", value)
         if group == "inputs":
@@ -80,15 +91,27 @@ class Leaves:
             return true()
         if field in NUMBERS or field in MOMENTS:
             return _COLUMNS[field].is_not(None)
-        group, _, rest = field.partition(".")
+        group, _, rest = (field.removesuffix(EXACT) if is_exact(field) else field).partition(".")
         if group == "inputs" and rest != "*":
             return _of_input(rest, word(mark(TEXT, "x")), lambda prefix: Phrase((prefix,), prefix=True))
-        return word(mark(TEXT if group == "inputs" else plain(field), "x"))
+        return word(mark(TEXT if group in (TEXT, "inputs") else plain(field), "x"))
+
+    def exact(self, match: Match, name: str | None) -> Condition | Narrowed:
+        """Words as they are written, in the text or in one input."""
+        value = match.value
+        if isinstance(value, Range):
+            raise self.error(match, _NO_ORDER)
+        asked = exact.pattern(value, atomic=self.sqlite)
+        if asked is None:
+            raise self.error(match, "has nothing to search for")
+        condition = exact.found(name, asked, sqlite=self.sqlite)
+        inside = words(value.literal) if value.literal is not None else []
+        return Narrowed(Phrase(tuple(inside)), condition) if inside else condition
 
     def text(self, match: Match, prefix: str, value: Value | Range) -> Terms | Condition:
         """Words in a row, each with `prefix` before it; wildcards within one word."""
         if isinstance(value, Range):
-            raise self.error(match, "text has no order: a range needs a number, a time or a label")
+            raise self.error(match, _NO_ORDER)
         parts = [fold(part) for part in value.parts]
         if value.signs in ("", "*") and not (value.signs and parts[1]):
             found = words(parts[0])

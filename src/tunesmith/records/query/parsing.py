@@ -15,7 +15,7 @@ from luqum import tree
 from luqum.exceptions import ParseError
 
 from ...errors import QueryError
-from .names import TEXT, is_field, known_fields
+from .names import EXACT, TEXT, is_field, known_fields
 
 LONGEST = 10_000  # characters of a query
 DEEPEST = 25  # levels of grouping
@@ -229,7 +229,8 @@ class _Reader:
 
 
 def _is_pattern(field: str, value: Value) -> bool:
-    begins = value.signs == "*" and not value.parts[1] and (field == TEXT or field.startswith("inputs."))
+    words = (field == TEXT or field.startswith("inputs.")) and not field.endswith(EXACT)
+    begins = value.signs == "*" and not value.parts[1] and words
     return bool(value.signs) and not value.anything and field != "status" and not begins
 
 

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test fuzz check format bench docs argilla-client clean
+.PHONY: demo test fuzz test-workers check format bench docs argilla-client clean
 .DEFAULT_GOAL := demo
 
 # torch comes first, alone: the one package of which a machine may have its own build.
@@ -37,6 +37,14 @@ TIMES ?= 20
 
 fuzz: $(VENV)/.dev
 	TUNESMITH_FUZZ=$(TIMES) $(BIN)/python -m pytest -m hypothesis --timeout 0
+
+# Libraries that cannot live beside transformers 5, each in an environment of its own under this folder.
+WORKERS := .venv-workers
+
+test-workers: $(VENV)/.dev
+	TUNESMITH_HOME=$(CURDIR)/$(WORKERS) $(BIN)/python -m tunesmith frameworks install span-marker --pip-args "$(PIP_ARGS)"
+	TUNESMITH_TEST_WORKERS=$(CURDIR)/$(WORKERS) $(BIN)/python -m pytest -m workers tests/workers \
+		tests/frameworks/test_conformance.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
         TOKENIZERS_PARALLELISM="false",
         TUNESMITH_HOME=str(Path(scratch, "home")),
     )
+    os.environ.setdefault("TUNESMITH_TEST_WORKERS", "")  # the home that `make test-workers` makes environments in
+    _lend_environments(Path(scratch, "home"))
     os.environ.setdefault("TUNESMITH_TEST_DATA", os.environ.get("TUNESMITH_DATA", ""))  # of tests on real data
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "TUNESMITH_DATA"):
         os.environ.pop(name, None)
@@ -51,7 +53,24 @@ def _frozen() -> None:
 @pytest.fixture(autouse=True)
 def _home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds the feature cache of another."""
-    monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path_factory.mktemp("home")))
+    home = tmp_path_factory.mktemp("home")
+    _lend_environments(home)
+    monkeypatch.setenv("TUNESMITH_HOME", str(home))
+
+
+def _lend_environments(home: Path) -> None:
+    """Put the workers' environments into a home of the tests, where there are any."""
+    if os.environ["TUNESMITH_TEST_WORKERS"]:
+        home.mkdir(exist_ok=True)
+        (home / "environments").symlink_to(Path(os.environ["TUNESMITH_TEST_WORKERS"], "environments").absolute())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ["TUNESMITH_TEST_WORKERS"]:
+        absent = pytest.mark.skip(reason="needs the environments of workers: make test-workers")
+        for item in items:
+            if item.get_closest_marker("workers"):
+                item.add_marker(absent)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -17,6 +17,14 @@ SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("baseline", TOKENS): {},
     ("transformers", TEXT): {"base": "minilm", "num_train_epochs": 1, "learning_rate": 1e-3, "maxlength": 32},
     ("transformers", TOKENS): {"base": "minilm", "num_train_epochs": 3, "learning_rate": 2e-3, "maxlength": 32},
+    ("span-marker", TOKENS): {
+        "base": "minilm",
+        "num_train_epochs": 3,
+        "learning_rate": 1e-3,
+        "model_max_length": 24,
+        "marker_max_length": 24,
+        "entity_max_length": 3,
+    },
 }
 """(framework, task) -> the settings that make it learn the small task in seconds: every pair that is accepted."""
 

@@ -15,13 +15,19 @@ import small_tasks
 import tunesmith
 from tunesmith import Run
 from tunesmith.errors import UnsupportedTask
+from tunesmith.frameworks import worker_environment
 from tunesmith.registry import frameworks, tasks
 
 FRAMEWORKS = [name for name in frameworks.names() if any(pair[0] == name for pair in small_tasks.SETTINGS)]
 PAIRS = [(name, task) for name in FRAMEWORKS for task in small_tasks.DATA if frameworks.get(name).why_not(task) is None]
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: "-".join(pair))
+def marks(framework: str) -> list[Any]:
+    """A framework in an environment of its own is tested where there is one; its library starts slowly."""
+    return [pytest.mark.workers, pytest.mark.timeout(400)] if framework in worker_environment.names() else []
+
+
+@pytest.fixture(scope="module", params=[pytest.param(pair, marks=marks(pair[0]), id="-".join(pair)) for pair in PAIRS])
 def trained(request: Any, tmp_path_factory: Any) -> tuple[Run, list[Any]]:
     """A run of the pair in a folder, and the held-out inputs."""
     framework, task = request.param
@@ -119,7 +125,7 @@ def test_equal_seeds_give_equal_results(trained: Any) -> None:
     assert told(again.predict(texts)) == told(run.predict(texts))
 
 
-@pytest.mark.parametrize(("framework", "task"), PAIRS)
+@pytest.mark.parametrize(("framework", "task"), [pytest.param(*pair, marks=marks(pair[0])) for pair in PAIRS])
 def test_labels_keep_the_order_the_data_declares(framework: str, task: str) -> None:
     from datasets import ClassLabel, Dataset, Features, List, Value
 

@@ -14,6 +14,8 @@ COMMANDS = {
     "predict": ("models:predict", "predictions of a trained model, as JSON lines"),
     "evaluate": ("models:evaluate", "scores of a trained model on labelled rows"),
     "tasks": ("about:tasks", "what can be learned: tasks, their columns and metrics"),
+    "frameworks": ("frameworks:listed", "which framework trains which task"),
+    "frameworks install": ("frameworks:install", "make the environment of a framework that needs its own"),
     "config-schema": ("about:config_schema", "the JSON schema of a run file"),
     "records import": ("moving:import_", "log the records of files to a data set"),
     "records export": ("moving:export", "write the records of a data set to a file"),
@@ -97,7 +99,8 @@ def _run(argv: list[str]) -> int:
         return 0
     words = 1
     group = {known.partition(" ")[2]: known for known in COMMANDS if known.startswith(f"{name} ")}
-    if group:
+    itself = name in COMMANDS and all(word[:1] == "-" for word in argv[1:2])  # `tunesmith frameworks --json`
+    if group and not itself:
         words, command = 2, argv[1] if len(argv) > 1 else "--help"
         if command in ("-h", "--help", "help"):
             print(usage(name))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Worker:
         self.log = log or self.scratch / "worker.log"
         self._process: subprocess.Popen[str] | None = None
         self._asked = 0
-        self._cleaning = weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
+        self._cleaning = weakref.finalize(self, _leave, None, self.scratch)
 
     @property
     def running(self) -> bool:
@@ -142,6 +142,30 @@ class Worker:
         return f"{where}\n{shown}" if lines else where
 
 
+def write_rows(path: Path, columns: Mapping[str, Sequence[Any]], forms: Mapping[str, str]) -> None:
+    """Write an Arrow IPC file. forms: what a cell of each column is, a text, words or ids."""
+    import pyarrow
+
+    types = {
+        "text": pyarrow.string(),
+        "words": pyarrow.list_(pyarrow.string()),
+        "ids": pyarrow.list_(pyarrow.int32()),
+    }
+    schema = pyarrow.schema([(name, types[forms[name]]) for name in columns])
+    table = pyarrow.table({name: list(cells) for name, cells in columns.items()}, schema=schema)
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_file(sink, schema) as writer:
+        writer.write_table(table)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of an Arrow IPC file."""
+    import pyarrow
+
+    with pyarrow.memory_map(str(path)) as source:
+        rows: list[dict[str, Any]] = pyarrow.ipc.open_file(source).read_all().to_pylist()
+    return rows
+
+
 def _tell(process: subprocess.Popen[str], message: Mapping[str, Any]) -> None:
     """A pipe that is broken says nothing here: what is heard next is the process's end."""
     assert process.stdin is not None
@@ -177,6 +201,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
             continue
 
 
-def _leave(process: subprocess.Popen[str], scratch: Path) -> None:
-    _kill(process)
+def _leave(process: subprocess.Popen[str] | None, scratch: Path) -> None:
+    if process is not None:
+        _kill(process)
     shutil.rmtree(scratch, ignore_errors=True)

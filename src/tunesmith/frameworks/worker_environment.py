@@ -51,6 +51,12 @@ class Environment:
         """The environment's interpreter."""
         return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
+    def versions(self, packages: Sequence[str]) -> dict[str, str]:
+        """The locked versions of some packages."""
+        pins = (line.split("==") for line in self.lock.read_text(encoding="utf-8").splitlines() if "==" in line)
+        known = {name.lower().replace("_", "-"): version for name, version in pins}
+        return {package: known[package] for package in packages}
+
     def installed(self) -> bool:
         """Whether it is there, whole."""
         return (self.folder / MARKER).is_file()
@@ -76,7 +82,7 @@ class Environment:
             pip = [str(self.python), "-I", "-m", "pip", "--disable-pip-version-check", "install"]
             torch = next(line for line in self.lock.read_text(encoding="utf-8").splitlines() if line[:7] == "torch==")
             self._run([sys.executable, "-I", "-m", "venv", str(self.folder)])
-            # torch comes first, with what a machine's own build of it needs; the rest is in the lock to the last package
+            # torch comes first, with what a machine's own build of it needs; the lock has all else to the last package
             self._run([*pip, torch, *pip_args])
             self._run([*pip, "--no-deps", "-r", str(self.lock), *pip_args])
             (self.folder / MARKER).write_bytes(self.lock.read_bytes())

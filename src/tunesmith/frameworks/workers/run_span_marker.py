@@ -17,7 +17,8 @@ from span_marker import SpanMarkerModel, Trainer
 from span_marker.configuration import SpanMarkerConfig
 
 _spec = importlib.util.spec_from_file_location("protocol", Path(__file__).with_name("protocol.py"))
-assert _spec is not None and _spec.loader is not None
+assert _spec is not None
+assert _spec.loader is not None
 protocol = importlib.util.module_from_spec(_spec)
 sys.modules["protocol"] = protocol
 _spec.loader.exec_module(protocol)
@@ -63,7 +64,8 @@ class Progress(transformers.TrainerCallback):  # type: ignore[misc]
     """Tells the parent of steps, asks it about epochs, and ends training when it says so."""
 
     def __init__(self, channel: Any, request: Any) -> None:
-        self.channel, self.request, self.best = channel, request, None
+        self.channel, self.request = channel, request
+        self.best: dict[str, Any] | None = None
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if logs and "loss" in logs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +60,35 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A run with seed 0 that nothing stopped. Tests only read it."""
+
+    run: tunesmith.Run
+    folder: Path
+    seen: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    look, folder = Look(), tmp_path_factory.mktemp("whole")
+    return Whole(train(folder, seed=0, callbacks=[look]), folder, look.seen)
+
+
+def test_a_fast_run_has_the_optimizer_dropout_and_batches_that_make_it_fast(whole: Whole) -> None:
+    assert whole.seen["optimizer"] is optimizer.CpuAdamW
+    assert dropout.Dropout in whole.seen["dropout"]
+    assert whole.seen["lengths"] is ByLength
+    assert whole.seen["sparse"], "gradients of the embedding were dense"
+
+
 @pytest.mark.parametrize("stop", [4, 9], ids=["within an epoch", "in the second"])
-def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, stop: int) -> None:
-    look = Look()
-    whole = train(tmp_path / "whole", callbacks=[look])
-    assert look.seen["optimizer"] is optimizer.CpuAdamW
-    assert dropout.Dropout in look.seen["dropout"]
-    assert look.seen["lengths"] is ByLength
-    assert look.seen["sparse"], "gradients of the embedding were dense"
-    stopped = train(tmp_path / "cut", callbacks=[Look(stop)])
-    assert not same(weights(stopped), weights(whole))
+def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, whole: Whole, stop: int) -> None:
+    stopped = train(tmp_path / "cut", seed=0, callbacks=[Look(stop)])
+    assert not same(weights(stopped), weights(whole.run))
     torch.manual_seed(7)
-    resumed = train(tmp_path / "cut", checkpoint=True)
-    assert same(weights(resumed), weights(whole))
+    resumed = train(tmp_path / "cut", seed=0, checkpoint=True)
+    assert same(weights(resumed), weights(whole.run))
 
 
 def test_a_copy_of_a_model_made_in_training_is_what_the_model_was(tmp_path: Path) -> None:
@@ -102,18 +119,18 @@ def test_evaluation_between_steps_changes_nothing(tmp_path: Path) -> None:
     assert same(plain, watched)
 
 
-def test_a_fast_run_repeats_and_another_seed_differs() -> None:
-    first, again, other = (weights(train(seed=seed)) for seed in (0, 0, 1))
-    assert same(first, again)
-    assert not same(first, other)
+def test_a_fast_run_repeats_and_another_seed_differs(whole: Whole) -> None:
+    again, other = (weights(train(seed=seed)) for seed in (0, 1))
+    assert same(weights(whole.run), again)
+    assert not same(weights(whole.run), other)
 
 
-def test_the_model_is_as_others_after_fp32_weights_and_scores(tmp_path: Path) -> None:
-    run = train(tmp_path / "out")
+def test_the_model_is_as_others_after_fp32_weights_and_scores(whole: Whole) -> None:
+    run = whole.run
     assert {value.dtype for value in run.model.state_dict().values()} == {torch.float32}
     assert not any(isinstance(module, dropout.Dropout) for module in run.model.modules())
     texts = ["free entry in a weekly competition", "see you at home tonight"]
-    mine, again = run.predict(texts), tunesmith.load(tmp_path / "out").predict(texts)
+    mine, again = run.predict(texts), tunesmith.load(whole.folder).predict(texts)
     for one, other in zip(mine, again, strict=True):
         assert one.scores == pytest.approx(other.scores, abs=1e-6)  # bf16 has three digits
 

@@ -126,6 +126,12 @@ def test_tags_that_do_not_hold_are_refused() -> None:
     assert "expected a list of tags" in refused(tokens=TOKENS, tags=[0, 0, 1, 2])
 
 
+def test_an_underscore_is_a_label_as_any_other() -> None:
+    spans = [("_", 0, 4)]
+    assert tags_of(spans, "Anna won", ["Anna", "won"]) == ["B-_", "O"]
+    assert spans_of(["B-_", "O"], "Anna won", ["Anna", "won"]) == spans
+
+
 def test_tags_and_an_annotation_have_to_agree() -> None:
     tags = ["O", "O", "B-LOC", "I-LOC"]
     assert tagged(tags=tags, annotation=[("LOC", 7, 15)]).annotation == [("LOC", 7, 15)]

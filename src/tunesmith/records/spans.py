@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..metrics.tagging import entities, is_prefixed, split_tag
+from ..metrics.tagging import entities, is_prefixed
 from .fields import listed, read_name, read_score, read_text, shown
 
 Place = tuple[int, int]
@@ -152,7 +152,7 @@ def spans_of(tags: Any, text: str, tokens: Sequence[str]) -> list[Span]:
     if len(named) != len(tokens):
         raise ValueError(f"has {len(named)} tags for {len(tokens)} tokens: expected one for each")
     plain = [read_text(tag) for tag in named]
-    odd = [tag for tag in plain if tag != "O" and (not is_prefixed([tag]) or split_tag(tag)[1] == "_")]
+    odd = [tag for tag in plain if tag != "O" and (not is_prefixed([tag]) or not tag[2:])]
     if odd:
         raise ValueError(f"has tags that are not in the IOB or BILOU format: {_few(odd)}; expected 'B-PER', 'O' …")
     where = places(text, tokens)

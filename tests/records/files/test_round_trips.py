@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fuzz import examples
@@ -64,6 +64,7 @@ words = tokens.filter(lambda parts: all(part.strip() for part in parts))
 
 
 @examples(150)
+@example([(["Anna"], "_")])
 @given(st.lists(st.tuples(words, st.none() | odd | st.text(min_size=1, max_size=3)), min_size=1, max_size=3))
 def test_conll_gives_back_what_it_counts_as_written(given):
     records = []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from multiprocessing.synchronize import Barrier, Event
+import os
+from collections.abc import Iterator
+from itertools import count
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier, Semaphore
 
 from tunesmith.records.store.store import Store
 from tunesmith.records.types import TextClassificationRecord
@@ -26,14 +30,33 @@ def open_and_log(url: str, barrier: Barrier, worker: int) -> None:
         store.log(records, "d", "w", batch=BATCH)
 
 
-def log_for_ever(url: str, run: int, size: int, started: Event) -> None:
-    """Logs batches until it is killed: each new, with an update of the batch before in between."""
-    store, number = Store(url), 0
-    while True:
-        batch = [record(f"{run}-{number}-{place}") for place in range(size)]
-        store.log(batch, "d", "w", batch=size)
-        started.set()
-        for each in batch:
-            each.annotation = "pos"
-        store.log(batch, "d", "w", batch=size)
-        number += 1
+def launch(url: str, line: Connection, begun: Semaphore) -> None:
+    """Starts a process that logs for each (url, run, size) that comes down the line, and answers with its number, then
+    with how it ended. The store at `url` warms this process up: a fork of it logs within milliseconds."""
+    with Store(url) as store:
+        store.log(record("warm"), "warm", "w")
+    while (asked := line.recv()) is not None:
+        child = os.fork()
+        if not child:
+            try:
+                log_for_ever(*asked, begun)
+            finally:
+                os._exit(1)
+        line.send(child)
+        line.send(os.waitpid(child, 0)[1])
+
+
+def log_for_ever(url: str, run: int, size: int, begun: Semaphore) -> None:
+    """One bulk log that ends when it is killed: each batch new, then with an annotation."""
+
+    def endless() -> Iterator[TextClassificationRecord]:
+        for number in count():
+            batch = [record(f"run{run}-{number}-{place}") for place in range(size)]
+            begun.release()
+            yield from batch
+            for each in batch:
+                each.annotation = "pos"
+            begun.release()
+            yield from batch
+
+    Store(url).log(endless(), "d", "w", batch=size)

@@ -38,11 +38,11 @@ def server(argv: Sequence[str]) -> int:
     database.close()
 
     def ready(address: str) -> None:
-        print(f"serving {where} at {address} (Ctrl-C stops)", flush=True)
         if not given.host.startswith(_LOOPBACK):
-            _say("it is open to other machines, and keys cross the network as they are: put TLS in front of it.")
+            _say("this is open to other machines, and keys cross the network as they are: put TLS in front of it.")
         if nobody:
             _say("there are no users yet: `tunesmith users create NAME --role owner` makes one and prints its key.")
+        print(f"serving {where} at {address} (Ctrl-C stops)", flush=True)  # last: who waits for it has all of it
 
     with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
         serve(given.host, int(given.port), given.database, ready=ready)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import signal
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from records_workers import BATCH, OWN, SHARED, log_for_ever, open_and_log, record
+from records_workers import BATCH, OWN, SHARED, launch, open_and_log, record
 from tunesmith.records.store.store import Store
 
 WRITERS = 8
-KILLS = int(os.environ.get("TUNESMITH_KILLS", "10"))
+KILLS = int(os.environ.get("TUNESMITH_KILLS", "30"))
 """Points at which a bulk log is killed: 100 for the full trial."""
 SIZE = 50
 
@@ -57,30 +59,51 @@ def test_eight_writers_that_open_a_new_store_at_once_lose_and_double_nothing(url
     checked(url)
 
 
+Killer = Callable[[str, int, int, float], None]
+
+
+@pytest.fixture
+def killed(url: str) -> Iterator[Killer]:
+    """`killed(url, run, batches, seconds)`: a bulk log in a process of its own, killed so long after that many batches
+    were begun."""
+    begun = processes.Semaphore(0)
+    ours, theirs = processes.Pipe()
+    launcher = processes.Process(target=launch, args=(url, theirs, begun), daemon=True)
+    launcher.start()
+    theirs.close()  # so that an end of the launcher ends a wait for it
+
+    def kill(store: str, run: int, batches: int, seconds: float) -> None:
+        ours.send((store, run, SIZE))
+        writer = ours.recv()
+        assert all(begun.acquire(timeout=60) for _ in range(batches))
+        time.sleep(seconds)
+        os.kill(writer, signal.SIGKILL)
+        assert ours.recv() == signal.SIGKILL  # not its own end
+        while begun.acquire(block=False):
+            pass
+
+    yield kill
+    ours.send(None)
+    launcher.join(10)
+
+
 @pytest.mark.timeout(600)
-def test_a_killed_log_leaves_whole_batches(url: str) -> None:
-    draw = random.Random(0)
-    for run in range(KILLS if "://" not in url else max(KILLS // 3, 2)):
-        started = processes.Event()
-        writer = processes.Process(target=log_for_ever, args=(url, run, SIZE, started))
-        writer.start()
-        assert started.wait(60)
-        time.sleep(draw.uniform(0, 0.15))
-        writer.kill()
-        writer.join()
-        with Store(url) as store:
-            found = list(store.iterate("d", "w", query=f"{run}"))
-            own = Counter(str(each.id).rpartition("-")[0] for each in found if str(each.id).startswith(f"{run}-"))
-            assert own
-            assert set(own.values()) == {SIZE}
-            assert sorted(own, key=lambda key: int(key.split("-")[1])) == [
-                f"{run}-{place}" for place in range(len(own))
-            ]
-            for key in own:  # and whole updates
-                statuses = {each.status for each in found if str(each.id).startswith(f"{key}-")}
-                assert len(statuses) == 1
-            assert store.log(record(f"after-{run}"), "d", "w").processed == 1
-        checked(url)
+def test_a_killed_log_leaves_whole_batches(url: str, killed: Killer) -> None:
+    draw, most = random.Random(0), 8
+    for run in range(KILLS):
+        place = url if "://" in url else f"{url}.{run // 10}"  # new stores too: the first log of one makes its tables
+        begun = draw.randint(0, most)
+        killed(place, run, begun, draw.uniform(0, 0.02))
+        with Store(place) as store:
+            assert store.log(record(f"after{run}"), "d", "w").processed == 1
+            found = list(store.iterate("d", "w", query=f"run{run}"))
+        own = Counter(str(each.id).rpartition("-")[0] for each in found)
+        assert set(own.values()) <= {SIZE}
+        assert list(own) == [f"run{run}-{number}" for number in range(len(own))]
+        assert len(own) >= begun // 2  # a batch that was begun comes after those before it were written
+        for key in own:  # and whole updates
+            assert len({each.status for each in found if str(each.id).startswith(f"{key}-")}) == 1
+        checked(place)
 
 
 def test_a_fork_uses_connections_of_its_own(store: Store) -> None:

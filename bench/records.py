@@ -52,15 +52,16 @@ def _version(package: str) -> str | None:
         return None
 
 
-def circumstances() -> dict[str, Any]:
-    """Commit, machine and versions. `load` is the load average: wall times of a busy machine say little."""
+def circumstances(*more: str) -> dict[str, Any]:
+    """Commit, machine and versions, those of `more` packages too. `load` is the load average: wall times of a busy
+    machine say little."""
     machine = {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "load": round(os.getloadavg()[0], 1),
     }
-    versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+    versions = {"python": platform.python_version(), **{name: _version(name) for name in (*PACKAGES, *more)}}
     time = datetime.now(UTC).isoformat(timespec="seconds")
     return {"time": time, "commit": commit(), "machine": machine, "versions": versions}
 

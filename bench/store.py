@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from .workloads import ROOT
 RESULTS = ROOT / "bench" / "results" / "records.jsonl"
 LOG, LOAD, PAGE, MILLISECONDS = 12_000, 40_000, 250, 50.0
 WORDS, VOCABULARY = 30, 30_000
+PACKAGES = ("sqlalchemy", "orjson", "psycopg", "fastapi", "uvicorn", "httpx")
 STATUSES = ("Default", "Edited", "Discarded", "Validated")
 
 
@@ -66,10 +68,11 @@ QUERIES = {
 }
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.perf_counter() - clock, time.process_time() - processor
 
 
 def best(held: dict[str, float], count: int, clock: float, processor: float, **more: float) -> None:
@@ -93,29 +96,30 @@ def rates(url: str, count: int, rounds: int) -> dict[str, dict[str, float]]:
                 "load": lambda name=name: store.load(name, "bench"),
             }
             for verb, work in verbs.items():
-                begin = time.process_time()
-                clock = seconds(work)
-                best(found[verb], count, clock, time.process_time() - begin)
+                best(found[verb], count, *timed(work))
             store.delete(name, "bench")
     return found
 
 
-def fill(url: str, count: int) -> None:
+def fill(url: str, name: str, count: int) -> None:
     with Store(url) as store:
         rest = made(count, seed=1)
         while part := list(islice(rest, 50_000)):
-            store.log(part, "many", "bench")
+            store.log(part, name, "bench")
 
 
 def pages(url: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds to the first page of each query: median and 95th percentile; and how many it found."""
+    """Milliseconds to the first page of each query: median and 95th percentile of the clock, median of the processor;
+    and how many it found."""
     found = {}
     with Store(url) as store:
         for name, query in QUERIES.items():
-            took = [seconds(lambda query=query: first_page(store, query)) * 1000 for _ in range(rounds)]  # type: ignore[misc]
+            took = [timed(lambda query=query: first_page(store, query)) for _ in range(rounds)]  # type: ignore[misc]
+            clock, processor = ([second * 1000 for second in each] for each in zip(*took, strict=True))
             found[name] = {
-                "median": round(median(took), 2),
-                "p95": round(quantiles(took, n=20)[-1], 2),
+                "median": round(median(clock), 2),
+                "p95": round(quantiles(clock, n=20)[-1], 2),
+                "processor": round(median(processor), 2),
                 "rows": len(first_page(store, query)),
             }
     return found
@@ -125,22 +129,26 @@ def first_page(store: Store, query: str) -> list[Any]:
     return store.load("many", "bench", query=query, limit=PAGE)
 
 
-def memory(url: str) -> dict[str, float]:
-    """Megabytes that an iteration adds to a process that has read one page, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.store", "--iterate", url], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    first, last, count = done.stdout.split()
-    return {"added_mb": round((int(last) - int(first)) / 2**20, 1), "records": int(count)}
+def memory(url: str, name: str) -> dict[str, float]:
+    """The largest memory of a process of its own that iterates over a data set, with all that it imports."""
+    command = [sys.executable, "-m", "bench.store", "--database", url, "--iterate", name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    count, peak = map(int, done.stdout.split())
+    return {"records": count, "peak_mb": round(peak / 2**20, 1)}
 
 
-def iterate(url: str) -> None:
-    count, first = 0, 0
+def iterate(url: str, name: str) -> None:
     with Store(url) as store:
-        for count, _ in enumerate(store.iterate("many", "bench", page=PAGE), start=1):
-            if count == 10 * PAGE:
-                first = records.peak_bytes()
-    print(first, records.peak_bytes(), count)
+        count = sum(1 for _ in store.iterate(name, "bench", page=PAGE))
+    print(count, records.peak_bytes())
+
+
+def met(rate: Any, query: Any, kept: Any, measure: str) -> bool:
+    """Whether the goals are, by the clock or by processor time, which other jobs of the machine do not change."""
+    slowest = max(each["median" if measure == "clock" else measure] for each in query.values())
+    few, many = (each["peak_mb"] for each in kept)
+    fast = rate["log"][measure] >= LOG and rate["load"][measure] >= LOAD
+    return bool(fast and slowest < MILLISECONDS and many <= 1.1 * few)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,18 +158,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of logging and loading; ten times as many of a query")
     parser.add_argument("--database", help="a URL or a path; a new SQLite file without")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--iterate", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--iterate", metavar="NAME", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.iterate:
-        iterate(options.iterate)
+        iterate(options.database, options.iterate)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         url = options.database or str(Path(folder, "records.db"))
         rate = rates(url, options.records, options.rounds)
-        fill(url, options.many)
-        query, kept = pages(url, 10 * options.rounds), memory(url)
-    slowest = max(each["median"] for each in query.values())
-    met = rate["log"]["clock"] >= LOG and rate["load"]["clock"] >= LOAD and slowest < MILLISECONDS
+        fill(url, "few", options.records)
+        fill(url, "many", options.many)
+        query, kept = pages(url, 10 * options.rounds), [memory(url, name) for name in ("few", "many")]
+    reached = {measure: met(rate, query, kept, measure) for measure in ("clock", "processor")}
     found = {
         "what": "store",
         "database": url.partition(":")[0] if options.database and "://" in url else "sqlite",
@@ -170,16 +178,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rates": rate,
         "first_page_ms": query,
         "iterate": kept,
-        "goal": {"log": LOG, "load": LOAD, "first_page_ms": MILLISECONDS, "met": met},
-        **records.circumstances(),
+        "goal": {"log": LOG, "load": LOAD, "first_page_ms": MILLISECONDS, "met": reached},
+        **records.circumstances(*PACKAGES),
+        "sqlite": sqlite3.sqlite_version,
     }
     records.append(found, options.results)
     for verb, goal in (("log", LOG), ("load", LOAD)):
         each = rate[verb]
         print(f"{verb} {each['clock']:,} records/s (goal {goal:,}); {each['processor']:,} a second of processor time")
     for name, took in query.items():
-        print(f"first page, {name}: {took['median']} ms (95%: {took['p95']} ms), {took['rows']} records")
-    print(f"iterating over {kept['records']:,} records adds {kept['added_mb']} MB; goals {'met' if met else 'NOT met'}")
+        told = f"{took['median']} ms (95%: {took['p95']} ms; {took['processor']} ms of processor time)"
+        print(f"first page, {name}: {told}, {took['rows']} records")
+    for held in kept:
+        print(f"iterating over {held['records']:,} records: {held['peak_mb']} MB at most, with imports")
+    print("goals met:", reached)
     return 0
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import records, speed
+from . import records, speed, store
 from .workloads import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -17,6 +17,8 @@ PEERS = {
     "tfidf": "TF-IDF with logistic regression",
     "txtai": "txtai's `HFTrainer`",
 }
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+Columns = Mapping[str, Callable[[Any], str]]
 HEAD = """# Benchmarks
 
 Made by `python -m bench.table` from `bench/results/`, where commit, machine and versions stand beside each figure. The
@@ -37,6 +39,14 @@ Ours and the peer's on the same held-out rows, and the 95% interval of their dif
 rows. Equal settings, or (named so) the defaults of each side; every seed that was run.
 
 """
+STORE = """## Records
+
+Rates, not ratios, of records of 30 words: how many are logged and loaded, best of the rounds; by HTTP through a server
+on the same machine, where the seconds of the processor are those of both ends; the first page of 250 records of queries
+in full text with a status; and the memory of a process that iterates over all. A busy machine shows in the clock, not
+in those seconds: its load stands beside each figure in `bench/results/records.jsonl`.
+
+"""
 
 
 def newest(found: Iterable[Mapping[str, Any]], keys: tuple[str, ...]) -> list[Mapping[str, Any]]:
@@ -47,7 +57,7 @@ def newest(found: Iterable[Mapping[str, Any]], keys: tuple[str, ...]) -> list[Ma
     return list(last.values())
 
 
-def table(columns: Mapping[str, Callable[[Any], str]], rows: Iterable[Any]) -> str:
+def table(columns: Columns, rows: Iterable[Any]) -> str:
     lines = [list(columns), ["---"] * len(columns), *([say(row) for say in columns.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
@@ -61,7 +71,38 @@ def _score(row: tuple[Mapping[str, Any], str, Mapping[str, Any]]) -> str:
     return f"{row[2]['ours']:.3f}, {row[2]['theirs']:.3f}"
 
 
-def page(speeds: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]]) -> str:
+RATES: Columns = {
+    "work": lambda row: f"{row[1]}, {DATABASES[row[0]['database']]}{', by HTTP' * (row[0]['what'] == 'http')}",
+    "records": lambda row: f"{row[0]['records']:,}",
+    "goal": lambda row: f"{row[0]['goal'][row[1]]:,}" if row[0]["database"] == "sqlite" else "",
+    "a second": lambda row: f"{row[2]['clock']:,}",
+    "a second of the processor": lambda row: f"{row[2]['processor']:,}",
+}
+PAGES: Columns = {
+    "first page": lambda row: f"{row[1]}, {DATABASES[row[0]['database']]}",
+    "of records": lambda row: f"{row[0]['many']:,}",
+    "goal (ms)": lambda row: f"{row[0]['goal']['first_page_ms']:g}" if row[0]["database"] == "sqlite" else "",
+    "median, 95% (ms)": lambda row: f"{row[2]['median']:.1f}, {row[2]['p95']:.1f}",
+}
+MEMORY: Columns = {
+    "iterating over": lambda row: f"{row[1]['records']:,}, {DATABASES[row[0]['database']]}",
+    "largest memory (MB)": lambda row: f"{row[1]['peak_mb']:.1f}",
+}
+
+
+def store_tables(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Rates, first pages and memory, each where there are any."""
+    runs = newest(found, ("what", "database"))
+    stores = [run for run in runs if run["what"] == "store"]
+    rates = [(run, verb, run["rates"][verb]) for run in runs for verb in ("log", "load")]
+    pages = [(run, name, took) for run in stores for name, took in run["first_page_ms"].items()]
+    memory = [(run, held) for run in stores for held in run["iterate"]]
+    return [table(columns, rows) for columns, rows in ((RATES, rates), (PAGES, pages), (MEMORY, memory)) if rows]
+
+
+def page(
+    speeds: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]], stores: Iterable[Mapping[str, Any]]
+) -> str:
     """The text of the page."""
     races = newest(speeds, ("what", "load", "peer"))
     compared = newest((each for each in scores if each["what"] == "comparison"), ("load", "peer", "seed"))
@@ -88,11 +129,16 @@ def page(speeds: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]
         },
         rows,
     )
-    return HEAD + SPEED + ratios + "\n" + SCORES + held
+    return HEAD + "\n".join([SPEED + ratios, SCORES + held, STORE + "\n".join(store_tables(stores))])
+
+
+def made() -> str:
+    """The page of the results in the project."""
+    return page(records.read(speed.RESULTS), records.read(records.RESULTS), records.read(store.RESULTS))
 
 
 def main() -> int:
-    PAGE.write_text(page(records.read(speed.RESULTS), records.read(records.RESULTS)), encoding="utf-8")
+    PAGE.write_text(made(), encoding="utf-8")
     return 0
 
 

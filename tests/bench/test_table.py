@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench import records, speed, table
+from bench import table
 
 
 def training(load: str, ratio: float) -> dict[str, Any]:
@@ -25,10 +25,34 @@ def comparison(seed: int, ours: float) -> dict[str, Any]:
     return {**found, "metrics": {"macro_f1": figures}}
 
 
+def stored(what: str, rate: int, database: str = "sqlite") -> dict[str, Any]:
+    rates = {verb: {"clock": rate, "processor": 2 * rate} for verb in ("log", "load")}
+    found = {"what": what, "database": database, "records": 100_000, "rates": rates}
+    if what == "http":
+        return {**found, "goal": {"log": 4_000, "load": 6_000}}
+    pages = {"rare word": {"median": 7.5, "p95": 12.34, "processor": 6.0, "rows": 3}}
+    goal = {"log": 12_000, "load": 40_000, "first_page_ms": 50.0}
+    iterated = [{"records": 1_000_000, "peak_mb": 150.25}]
+    return {**found, "many": 1_000_000, "goal": goal, "first_page_ms": pages, "iterate": iterated}
+
+
+def test_the_newest_rates_pages_and_memory_of_the_record_store_are_told() -> None:
+    text = table.page([], [], [stored("store", 9_000), stored("http", 5_000), stored("store", 15_000)])
+    lines = [line for line in text.partition("## Records")[2].splitlines() if line.startswith("|")]
+    assert "| log, SQLite | 100,000 | 12,000 | 15,000 | 30,000 |" in lines
+    assert "| load, SQLite, by HTTP | 100,000 | 6,000 | 5,000 | 10,000 |" in lines
+    assert "| rare word, SQLite | 1,000,000 | 50 | 7.5, 12.3 |" in lines
+    assert "| 1,000,000, SQLite | 150.2 |" in lines
+    assert len(lines) == 3 * 2 + 4 + 1 + 1
+    beside = table.page([], [], [stored("store", 9_000), stored("store", 8_000, "postgresql")])
+    assert "| log, PostgreSQL | 100,000 |  | 8,000 | 16,000 |" in beside  # the goals are those of the embedded store
+
+
 def test_the_newest_record_of_each_pair_is_told() -> None:
     text = table.page(
         [training("sst2", 2.0), training("stsb", 2.5), training("sst2", 3.0)],
         [comparison(0, 0.7), {"what": "run"}, comparison(1, 0.9), comparison(0, 0.85)],
+        [],
     )
     lines = [line for line in text.splitlines() if line.startswith("|")]
     per_batch = "`Trainer`, padding per batch"
@@ -41,5 +65,4 @@ def test_the_newest_record_of_each_pair_is_told() -> None:
 
 
 def test_the_page_in_the_manual_is_that_of_the_results() -> None:
-    made = table.page(records.read(speed.RESULTS), records.read(records.RESULTS))
-    assert table.PAGE.read_text(encoding="utf-8") == made, "run `python -m bench.table`"
+    assert table.PAGE.read_text(encoding="utf-8") == table.made(), "run `python -m bench.table`"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tunesmith import cli
-from tunesmith.records import TextClassificationRecord, TextClassificationSettings, TokenClassificationRecord
+from tunesmith.records import TextClassificationRecord, TextClassificationSettings, TokenClassificationRecord, opened
 from tunesmith.records.store.store import Store
 
 ROWS = "text,label,split\ngood,pos,train\nbad,neg,train\nfine,pos,test\n"
@@ -17,6 +17,8 @@ ROWS = "text,label,split\ngood,pos,train\nbad,neg,train\nfine,pos,test\n"
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name in (*opened.URLS, *opened.KEYS, *opened.WORKSPACES):
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "reviews.csv").write_text(ROWS, encoding="utf-8")
     return tmp_path
 

@@ -16,7 +16,7 @@ from . import flags, quiet
 from .records import QUERY_HELP, count, many, of_dataset, opened, shared
 
 if TYPE_CHECKING:
-    from ..records.store.store import Store
+    from ..records.holder import Holder
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ def import_(argv: Sequence[str]) -> int:
             done = store.log(progress.over(islice(found, limit)), given.name, given.workspace)
         except TunesmithError as error:
             progress.end()
-            error.args = (_with_what_stays(_as_flags(str(error)), progress.done, given.name),)
+            told = _as_flags(str(error))
+            error.args = (_with_what_stays(told, progress.done, given.name, served=store.where.startswith("http")),)
             raise
         size, task = (store.count(given.name, given.workspace), store.dataset(given.name, given.workspace).task)
         order = _order(store, given, sources, met if size == done.processed else None)
@@ -92,7 +93,7 @@ def _of_files(files: Iterable[Any], sources: list[Any], met: set[str]) -> Iterat
             yield record
 
 
-def _order(store: Store, given: Namespace, sources: Sequence[Any], met: set[str] | None) -> str:
+def _order(store: Holder, given: Namespace, sources: Sequence[Any], met: set[str] | None) -> str:
     """Stores the order of the labels that the files declare, where all agree and the data set has none; what to say.
 
     Labels that are in no declaration come after, sorted. met: the labels of the data set; None finds them.
@@ -126,10 +127,12 @@ def _tell_joined(met: set[str]) -> None:
                 return
 
 
-def _with_what_stays(message: str, done: int, name: str) -> str:
+def _with_what_stays(message: str, done: int, name: str, *, served: bool) -> str:
     """The message of an import that was broken off, with how much of it is in the store."""
     from ..records.store.writing import BATCH
 
+    if served:
+        return f"{message.removesuffix('.')}. Records before may be in {name!r}; a new import replaces them."
     stays = done // BATCH * BATCH
     if not stays:
         return message

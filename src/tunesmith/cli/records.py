@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,8 @@ from . import flags, tables
 from .serving import DATABASE_HELP
 
 if TYPE_CHECKING:
-    from ..records.store.store import Store
+    from ..records.holder import Holder
 
-DEFAULT = "default"  # the workspace of a command that names none
 QUERY_HELP = "only records that match, as 'status:Validated AND metadata.split:train'"
 
 
@@ -24,8 +23,9 @@ def listed(argv: Sequence[str]) -> int:
     parser = flags.Parser("records list", "The data sets of a store.")
     parser.add_argument("--workspace", metavar="W", help="only those of this workspace")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--database", metavar="F", help=DATABASE_HELP)
+    _placed(parser)
     given = parser.read(argv)
+    only = given.workspace
     with opened(given) as store:
         rows: list[dict[str, Any]] = [
             {
@@ -35,7 +35,7 @@ def listed(argv: Sequence[str]) -> int:
                 "workspace": each.workspace,
                 "updated": each.updated.isoformat(timespec="seconds"),
             }
-            for each in store.datasets(given.workspace)
+            for each in store.datasets(only)
         ]
         where = store.where
     if given.json:
@@ -140,17 +140,29 @@ def of_dataset(command: str, about: str) -> flags.Parser:
 
 
 def shared(parser: flags.Parser) -> None:
-    parser.add_argument("--workspace", metavar="W", default=DEFAULT, help=f"workspace of the data set [{DEFAULT}]")
+    told = "workspace of the data set [TUNESMITH_WORKSPACE, or default; of a server your own]"
+    parser.add_argument("--workspace", metavar="W", help=told)
+    _placed(parser)
+
+
+def _placed(parser: flags.Parser) -> None:
     parser.add_argument("--database", metavar="F", help=DATABASE_HELP)
+    parser.add_argument("--api-url", metavar="URL", help="a server in place of a database [TUNESMITH_API_URL]")
+    parser.add_argument("--api-key", metavar="KEY", help="your key there [TUNESMITH_API_KEY, which others do not see]")
 
 
 @contextmanager
-def opened(given: Namespace) -> Iterator[Store]:
-    """The store that a command names, closed with the block."""
-    from ..records.store.store import Store
+def opened(given: Namespace) -> Iterator[Holder]:
+    """The store or server that a command names, closed with the block; `workspace` is filled in where it was not said.
 
-    with Store(given.database) as store:
-        yield store
+    As for the verbs in Python, the variables of the environment name a server too, and `--database` goes before them.
+    """
+    from ..records.opened import connected
+
+    holder, place = connected(given.api_url, given.api_key, given.workspace, database=given.database)
+    given.workspace = place
+    with closing(holder):
+        yield holder
 
 
 def count(flag: str, text: str | None) -> int | None:

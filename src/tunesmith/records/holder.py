@@ -17,6 +17,7 @@ class Holder(Protocol):
 
     @property
     def where(self) -> str: ...
+    def close(self) -> None: ...
     def log(
         self,
         records: Any,

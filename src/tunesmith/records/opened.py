@@ -57,6 +57,21 @@ def init(
         ServerError: the server does not answer, or does not know the key. StoreError: the database cannot be opened.
     """
     global _active
+    options: dict[str, Any] = {"timeout": timeout, "headers": extra_headers, "options": httpx_extra_kwargs}
+    holder, place = connected(api_url, api_key, workspace, database=database, **options)
+    with _lock:
+        _active = Session(holder, place, ThreadPoolExecutor(1, "tunesmith-log"))
+
+
+def connected(
+    api_url: str | None,
+    api_key: str | None,
+    workspace: str | None,
+    *,
+    database: str | Path | None,
+    **options: Any,
+) -> tuple[Holder, str]:
+    """(what holds the records, the active workspace), as `init` finds them. options: of `Remote`."""
     url, key, named = api_url or _said(URLS), api_key or _said(KEYS), workspace or _said(WORKSPACES)
     if database is not None and (api_url or api_key):
         raise ConfigError("database", str(database), "either a database or a server, not both")
@@ -64,22 +79,18 @@ def init(
         raise ConfigError("api_key", "…", f"an address with it: api_url, or the variable {URLS[0]}")
     if named:
         check_workspace(named)
-    holder: Holder
     if url and database is None:
         if not key:
             other = "pass api_key=… (`tunesmith users create` prints one)"
             raise MissingCredential(f"the server at {url}", KEYS[0], other)
         from .client import Remote
 
-        remote = Remote(url, key, timeout=timeout, headers=extra_headers, options=httpx_extra_kwargs)
+        remote = Remote(url, key, **options)
         own = remote.home()  # also says now, not later, that the address or the key is wrong
-        holder, named = remote, named or own
-    else:
-        from .store.store import Store
+        return remote, named or own
+    from .store.store import Store
 
-        holder = Store(database)
-    with _lock:
-        _active = Session(holder, named or HOME, ThreadPoolExecutor(1, "tunesmith-log"))
+    return Store(database), named or HOME
 
 
 def _said(variables: Sequence[str]) -> str | None:
@@ -102,7 +113,7 @@ def close() -> None:
         session, _active = _active, None
     if session is not None:
         session.one_by_one.shutdown()
-        getattr(session.holder, "close", lambda: None)()
+        session.holder.close()
 
 
 def placed(workspace: str | None) -> tuple[Holder, str]:

@@ -71,7 +71,7 @@ def test_a_query_reads_as(query: str, tree: object) -> None:
         ("metadata.ratio:a:b", 15, "unknown field 'a'"),
         ("a*b*c*d*e*", 0, "more than 4 wildcards"),
         ("x* a?b metadata.a:b*" + " *a" * 9, 45, "value with wildcards after 10"),
-        ("text.exact:(" + "a* " * 11 + ")", 42, "value with wildcards after 10"),
+        ("inputs.a.exact:(" + "a* " * 11 + ")", 46, "value with wildcards after 10"),
     ],
 )
 def test_a_bad_query_is_one_error_that_points_at_the_place(query: str, place: int, reason: str) -> None:

@@ -94,6 +94,33 @@ def test_label_studio_with_several_choices_gives_lists_for_every_record(tmp_path
     assert [record.annotation for record in read(put(tmp_path / "a.json", rows))] == [["a"], ["a", "b"]]
 
 
+CONFIG = """<View><!-- two controls --><Text name="text" value="$text"/>
+<Choices name="label" toName="text"><Choice value="pos"/><Choice value="Not good" alias="neg"/><Choice value="mixed"/>
+</Choices><Labels name="spans" toName="text"><Label value="PER"/><Label value="LOC"/></Labels></View>"""
+
+
+@pytest.mark.parametrize("place", [{"label_config": CONFIG}, {"project": {"id": 1, "label_config": CONFIG}}])
+def test_label_studio_labels_have_the_order_of_the_project(tmp_path, place):
+    rows = [
+        {**task(n, "t", annotation(result("choices", {"choices": [name]}))), **place}
+        for n, name in enumerate(["neg", "pos"])
+    ]
+    found = read(put(tmp_path / "a.json", rows))
+    assert [record.annotation for record in found] == ["neg", "pos"]
+    assert found.labels == ("pos", "neg", "mixed")
+    span = result("labels", {"start": 0, "end": 1, "text": "t", "labels": ["LOC"]}, "spans")
+    found = read(put(tmp_path / "b.json", [{**task(1, "t", annotation(span)), **place}]))
+    assert [record.annotation for record in found] == [[("LOC", 0, 1)]]
+    assert found.labels == ("PER", "LOC")
+
+
+@pytest.mark.parametrize("config", ["<View>", f'<!DOCTYPE View [<!ENTITY b "c">]>{CONFIG}', "", None, 3, "<View/>"])
+def test_a_label_studio_config_that_cannot_be_read_declares_no_order(tmp_path, config):
+    rows = [{**task(1, "t", annotation(result("choices", {"choices": ["pos"]}))), "label_config": config}]
+    found = read(put(tmp_path / "a.json", rows))
+    assert ([record.annotation for record in found], found.labels) == (["pos"], ())
+
+
 def test_label_studio_counts_what_it_does_not_take(tmp_path, caplog):
     choice = result("choices", {"choices": ["pos"]})
     rows = [task(1, "a", annotation(choice, result("rating", {"rating": 4}, "stars")), annotation(choice))]

@@ -4,7 +4,8 @@ Of each task the first annotation that was not cancelled and the first predictio
 Results of type choices (one class, or several), labels (spans; also hypertextlabels) and textarea (written text) are
 read, those of one control: the first, or the one named in `columns` under label, tags or target. The text is the key
 of `data` that `columns` names under text, or one with a usual name, or the only text; other keys, and `meta`, go to
-the metadata. A task whose annotations were all cancelled is Discarded. Ids are those of the tasks.
+the metadata. A task whose annotations were all cancelled is Discarded. Ids are those of the tasks. Where tasks carry
+the project's `label_config`, it declares the order of the labels.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .asked import Account, Asked, Row
 from .json_values import is_list, json_lines, json_list
 from .jsonl import line
 from .kept import KEY, made, rest_of
+from .label_config import labels_of
 from .rows import PEEKED
 from .staged import text_file
 
@@ -80,6 +82,7 @@ def _plan(rows: list[Row], asked: Asked) -> _Plan:
     if not isinstance(text, str):
         ours = any(map(_kept, rows))
         text = "text" if ours else keys[0] if len(keys) == 1 else _text_key(keys, asked)
+    asked.order.column = control
     several = any(
         len(part["value"].get("choices") or ()) > 1
         for part in results
@@ -114,6 +117,7 @@ def _record(place: int, row: Row, plan: _Plan) -> Record:
     if not isinstance(data, Mapping):
         raise RowError(place, "data", "is missing: expected a Label Studio task")
     meta = row.get("meta") if isinstance(row.get("meta"), Mapping) else {}
+    plan.asked.order.declare(labels_of(row))
     known = _kept(row)
     inputs = known.get("inputs") or {}
     text = data.get(plan.text)

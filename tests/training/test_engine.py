@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
     "precision": "bf16",
     "per_device_train_batch_size": 4,
     "num_train_epochs": 2,
-    "limit": 24,
+    "limit": 16,
     "disable_tqdm": True,
 }
 
@@ -82,7 +82,7 @@ def test_a_fast_run_has_the_optimizer_dropout_and_batches_that_make_it_fast(whol
     assert whole.seen["sparse"], "gradients of the embedding were dense"
 
 
-@pytest.mark.parametrize("stop", [4, 9], ids=["within an epoch", "in the second"])
+@pytest.mark.parametrize("stop", [3, 6], ids=["within an epoch", "in the second"])
 def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, whole: Whole, stop: int) -> None:
     stopped = train(tmp_path / "cut", seed=0, callbacks=[Look(stop)])
     assert not same(weights(stopped), weights(whole.run))

@@ -10,6 +10,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import torch
 import transformers
 
 import tiny
+import tunesmith
 from tunesmith.errors import ConfigError, RowError, UnknownName
 from tunesmith.pipeline import HFTrainer
 
@@ -51,6 +53,42 @@ def prepared(folder: Path, task: str, **args: Any) -> tuple[Any, Any]:
     _, tokenizer, _ = trainer.load(family(folder / "base"), None)
     process, collate, _ = trainer.prepare(task, TASKS[task], tokenizer, None, 64, 8, None, None, trainer.parse(args))
     return process(TASKS[task]), collate
+
+
+TRAINED = """
+import json, logging, sys, torch
+from tunesmith.pipeline import HFTrainer
+
+base, out, rows, quick = json.load(sys.stdin)
+quick |= {"output_dir": out, "learning_rate": 1e-2, "logging_strategy": "no"}
+model, tokenizer = HFTrainer()(base, rows, lora=True, **quick)
+with torch.no_grad():
+    logits = model(**tokenizer("a good book", return_tensors="pt")).logits[0].tolist()
+kernels = logging.getLogger("bitsandbytes.backends.cpu.ops")
+with open(out + "/told.json", "w") as file:
+    json.dump({"logits": logits, "logging": [kernels.filters, kernels.level, kernels.disabled]}, file)
+"""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter that a process of its own has trained, what it printed, and what it told. Tests only read it."""
+
+    folder: Path
+    printed: tuple[str, str]
+    told: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Adapter:
+    folder = tmp_path_factory.mktemp("adapter")
+    base = tiny.bert(folder / "mlm", model="BertForMaskedLM")
+    command = [sys.executable, "-W", "ignore", "-c", TRAINED]
+    given = json.dumps([base, str(folder / "out"), rows(), QUICK])
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((folder / "out" / "told.json").read_text())
+    return Adapter(folder / "out", (done.stdout, done.stderr), told)
 
 
 @pytest.fixture(scope="module")
@@ -232,22 +270,13 @@ def test_11_lora_with_its_defaults_trains(bert: str, tmp_path: Path, task: str) 
     assert any("lora_" in name for name in trained)
 
 
-def test_12_an_adapter_reloads_to_equal_logits_in_a_new_process_on_a_base_without_pooler(tmp_path: Path) -> None:
-    base = tiny.bert(tmp_path / "mlm", model="BertForMaskedLM")
-    out = tmp_path / "out"
-    model, tokenizer = HFTrainer()(base, rows(), lora=True, output_dir=str(out), learning_rate=1e-2, **QUICK)
-    assert (out / "adapter_model.safetensors").is_file()
-    assert not (out / "model.safetensors").exists()
+def test_12_an_adapter_reloads_to_equal_logits_in_another_process_on_a_base_without_pooler(adapter: Adapter) -> None:
+    assert (adapter.folder / "adapter_model.safetensors").is_file()
+    assert not (adapter.folder / "model.safetensors").exists()
+    run = tunesmith.load(adapter.folder)
     with torch.no_grad():
-        expected = model(**tokenizer("a good book", return_tensors="pt")).logits[0].tolist()
-    code = (
-        "import sys, json, torch, tunesmith\n"
-        "run = tunesmith.load(sys.argv[1])\n"
-        "with torch.no_grad(): out = run.model(**run.tokenizer('a good book', return_tensors='pt'))\n"
-        "print(json.dumps(out.logits[0].tolist()))"
-    )
-    told = subprocess.run([sys.executable, "-c", code, str(out)], capture_output=True, text=True, check=True)
-    assert json.loads(told.stdout.splitlines()[-1]) == pytest.approx(expected, abs=1e-6)
+        logits = run.model(**run.tokenizer("a good book", return_tensors="pt")).logits[0].tolist()
+    assert logits == pytest.approx(adapter.told["logits"], abs=1e-6)
 
 
 def test_12_a_saved_adapter_is_a_base(bert: str, tmp_path: Path) -> None:
@@ -457,25 +486,18 @@ def test_speed_6_16_bit_training_pads_to_a_multiple_of_8_for_every_task(tmp_path
     assert narrow["input_ids"].shape[1] % 8, "these rows need no padding: the test says nothing"
 
 
-def test_speed_10_training_with_an_adapter_prints_nothing(bert: str) -> None:
-    script = f"""
-from tunesmith.pipeline import HFTrainer
-HFTrainer()({bert!r}, {rows()!r}, lora=True, logging_strategy="no", **{QUICK!r})
-"""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "")
+def test_speed_10_training_with_an_adapter_prints_nothing(adapter: Adapter) -> None:
+    assert adapter.printed == ("", "")
+
+
+def test_a_training_without_quantization_leaves_the_users_logging_of_its_kernels(adapter: Adapter) -> None:
+    assert adapter.told["logging"] == [[], 0, False]
 
 
 def test_speed_2_lists_are_tokenized_in_batches_and_by_processes(bert: str, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(f"""
-from tunesmith.pipeline import HFTrainer
-if __name__ == "__main__":
-    more = dict(tokenizebatch=5, tokenizers=2, cache=False, output_dir="out", **{QUICK!r})
-    HFTrainer()({bert!r}, {rows()!r}, **more)
-""")
-    subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True, capture_output=True)
-    events = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
+    out = tmp_path / "out"
+    HFTrainer()(bert, rows(), tokenizebatch=5, tokenizers=2, cache=False, output_dir=str(out), **QUICK)
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     assert [event["done"] for event in events if event["kind"] == "features"] == [5, 10, 15, 16]
 
 

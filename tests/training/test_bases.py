@@ -65,7 +65,7 @@ def test_a_gated_base_names_the_variable_and_the_login() -> None:
 
     outer = OSError("You are trying to access a gated repo.")
     outer.__cause__ = GatedRepoError.__new__(GatedRepoError)  # its constructor wants a whole HTTP response
-    error = bases._not_loadable("big/llama", outer)
+    error = bases.not_loadable("big/llama", outer)
     assert isinstance(error, MissingCredential)
     assert "HF_TOKEN" in str(error)
     assert "hf auth login" in str(error)

@@ -124,7 +124,7 @@ def _from_name(path: str, name: str, options: dict[str, Any], tokenizer: Any = N
     try:
         config = AutoConfig.from_pretrained(path, **chosen)
     except Exception as error:
-        raise _not_loadable(name, error) from error
+        raise not_loadable(name, error) from error
     return Base(name, config, tokenizer or _tokenizer(path, options), path=path, options=options)
 
 
@@ -135,10 +135,10 @@ def _tokenizer(path: str, options: Mapping[str, Any]) -> Any:
     try:
         return AutoTokenizer.from_pretrained(path, **chosen)
     except Exception as error:
-        raise _not_loadable(path, error) from error
+        raise not_loadable(path, error) from error
 
 
-def _not_loadable(name: str, error: Exception) -> Exception:
+def not_loadable(name: str, error: Exception) -> Exception:
     """Our error for whatever the loader raised: a gated repository, a missing one, no network, a broken file."""
     from huggingface_hub.errors import GatedRepoError
 
@@ -199,6 +199,9 @@ def _minilm_from_hub() -> str:
                     "tokenizer*.json",
                     "vocab.txt",
                     "special_tokens_map.json",
+                    "modules.json",  # what sentence-transformers reads
+                    "sentence_bert_config.json",
+                    "1_Pooling/config.json",
                 ],
             )
         )

@@ -1,0 +1,145 @@
+"""What a run of spaCy can be told: its [training] block by its own names and defaults, and how the pipeline is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import values
+from ..declaring import argument, table
+from ..errors import ConfigError, UnknownSetting
+
+_MADE, _FOR = "Pipeline", "Training"
+_PARTS: Any = {"type": "object", "read": values.read_mapping, "expected": "a mapping"}
+_CALLED: Any = {
+    "type": "object | None",
+    "read": values.read_mapping,
+    "expected": "a mapping with '@callbacks', or None",
+}
+_NAMES: Any = {"type": "list", "read": lambda value: _names(value), "expected": "a list of names"}
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise ValueError
+    return list(value)
+
+
+ARGUMENTS = table(
+    [
+        argument("lang", "en", "Language whose tokenizer makes the words, where the base brings none.", group=_MADE),
+        argument(
+            "optimize",
+            "efficiency",
+            "What the pipeline is made for, as `spacy init config` asks it.",
+            group=_MADE,
+            choices=("efficiency", "accuracy"),
+        ),
+        argument("freeze_tok2vec", False, "Keep what the base knows of words as it is.", group=_MADE),
+        argument("batch_size", 1000, "Texts of a batch of an evaluation: nlp.batch_size.", group=_MADE, lowest=1),
+        argument("dropout", 0.1, "Share of the activations that an update leaves out.", lowest=0),
+        argument("accumulate_gradient", 1, "Parts that a batch is divided into.", lowest=1),
+        argument("patience", 1600, "Steps without a better score before training stops; 0 never stops so.", lowest=0),
+        argument(
+            "max_epochs", 0, "Passes over the data; 0 sets no limit where validation rows tell when to stop.", lowest=0
+        ),
+        argument("max_steps", 20000, "Updates at most; 0 sets no limit.", lowest=0),
+        argument("eval_frequency", 200, "Steps from one evaluation to the next.", lowest=1),
+        argument("optimizer", {}, "Parts of [training.optimizer] that differ from the default, Adam.", **_PARTS),
+        argument("batcher", {}, "Parts of [training.batcher] that differ from the default, batch_by_words.", **_PARTS),
+        argument("logger", {}, "A [training.logger] that runs beside the run's own events.", **_PARTS),
+        argument("score_weights", {}, "Weight of each score in the one that chooses the model.", **_PARTS),
+        argument("frozen_components", [], "Components of the base that are not updated.", **_NAMES),
+        argument("annotating_components", [], "Components that annotate the texts of an update.", **_NAMES),
+        argument("before_update", None, "Callback of each update.", **_CALLED),
+        argument("before_to_disk", None, "Callback that changes the pipeline before it is kept.", **_CALLED),
+    ]
+)
+
+TRAINING = tuple(name for name, each in ARGUMENTS.items() if each.group == _FOR)
+BLOCKS = ("optimizer", "batcher", "logger")
+
+
+def named(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every argument with its value."""
+    return {name: each.default for name, each in ARGUMENTS.items()} | dict(settings)
+
+
+def training_block(settings: Mapping[str, Any], defaults: Any, scores: Mapping[str, Any]) -> Any:
+    """The [training] block: `defaults` (a `Config`) with what the user named merged in, checked by spaCy.
+
+    A part that names another function than the default's replaces it whole. scores: the known score weights.
+
+    Raises:
+        UnknownSetting: a key that the default's function does not have, or an unknown score; it names the nearest.
+        ConfigError: a value that spaCy does not take, or settings by which training never ends.
+    """
+    from thinc.api import Config
+
+    given = {name: settings[name] for name in TRAINING if name in settings}
+    for block in BLOCKS:
+        for key in _unknown(given.get(block, {}), defaults[block], block):
+            raise UnknownSetting(key, _keys(defaults[block], block))
+    for name in given.get("score_weights", {}):
+        if name not in scores:
+            raise UnknownSetting(f"score_weights.{name}", [f"score_weights.{each}" for each in scores])
+    if "dropout" in given:
+        given["dropout"] = float(given["dropout"])
+    merged = Config({"training": defaults}).merge({"training": given})["training"]
+    if not (merged["patience"] or merged["max_epochs"] or merged["max_steps"]):
+        raise ConfigError("max_steps", 0, "an end of training: patience, max_epochs or max_steps above 0")
+    resolved(merged)
+    return merged
+
+
+def resolved(training: Any) -> dict[str, Any]:
+    """The block with its functions called: the optimizer, the batcher and so on.
+
+    Raises:
+        ConfigError: a value that spaCy does not take.
+    """
+    from spacy.schemas import ConfigSchemaTraining
+    from spacy.util import registry
+    from thinc.api import Config, ConfigValidationError
+
+    try:
+        found: dict[str, Any] = registry.resolve(Config(training), schema=ConfigSchemaTraining)
+    except ConfigValidationError as error:
+        raise _ours(error, training) from error
+    except Exception as error:  # whatever a registered function makes of its arguments
+        raise ConfigError("training", "", f"values that spaCy takes; it says: {error}") from error
+    return found
+
+
+def _ours(error: Any, training: Mapping[str, Any]) -> ConfigError:
+    first = next(iter(error.errors or ()), None)
+    if first is None:
+        told = " ".join(str(error.desc or error).split())
+        return ConfigError("training", "", f"what spaCy can read; it says: {told}")
+    place = [str(part) for part in first["loc"]]
+    value: Any = training
+    for part in place:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return ConfigError(".".join(place), value, f"what spaCy takes there; it says: {first['msg']}")
+
+
+def _is_other(given: Mapping[str, Any], default: Mapping[str, Any]) -> bool:
+    """Whether it names another registered function than the default."""
+    return any(key.startswith("@") and default.get(key) != name for key, name in given.items())
+
+
+def _unknown(given: Mapping[str, Any], default: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    if _is_other(given, default):
+        return
+    for key, value in given.items():
+        if key not in default:
+            yield f"{prefix}.{key}"
+        elif isinstance(value, Mapping) and isinstance(default[key], Mapping):
+            yield from _unknown(value, default[key], f"{prefix}.{key}")
+
+
+def _keys(block: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in block.items():
+        yield f"{prefix}.{key}"
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}.{key}")

@@ -1,0 +1,153 @@
+"""Training a pipeline in spaCy's own steps, its progress told as events of the run, the best weights kept in memory."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..folder import RunFolder
+from .spacy_arguments import resolved
+
+_TOLD = 10  # train events from one evaluation to the next
+
+Pairs = Callable[[Any], list[Any]]
+"""The pipeline -> spaCy's examples."""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers by the seed; the generators that spaCy draws from are afterwards as they were."""
+    import torch
+    from spacy.util import fix_random_seed
+
+    python, numpy, pytorch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    fix_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(pytorch)
+
+
+@dataclass
+class Log:
+    """What training tells: events of the run, and the history of the model."""
+
+    folder: RunFolder
+    total: int | None
+    every: int
+    history: list[dict[str, Any]] = field(default_factory=list)
+    told: tuple[int, float] = (0, 0.0)  # steps and losses, summed, at the last event since an evaluation
+
+    def step(self, info: Mapping[str, Any], *, evaluated: bool) -> None:
+        """One update; `info` is what spaCy tells of it."""
+        done, lost = info["step"] + 1, float(sum(info["losses"].values()))
+        if evaluated or done % self.every == 0:
+            steps, before = self.told
+            loss = (lost - before) / max(done - steps, 1)
+            entry = {"step": done, "epoch": float(info["epoch"]), "loss": loss}
+            self.history.append(entry)
+            self.folder.event("train", total=self.total, **entry)
+            self.told = (done, 0.0 if evaluated else lost)
+
+    def evaluation(self, info: Mapping[str, Any]) -> None:
+        """The scores of an evaluation, those that are numbers."""
+        found = {**info["other_scores"], "score": info["score"]}
+        scores = {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
+        entry = {"step": info["step"] + 1, "epoch": float(info["epoch"])}
+        self.history.append({**entry, **{f"eval_{name}": value for name, value in scores.items()}})
+        self.folder.event("evaluate", split="validation", metrics=scores, **entry)
+
+
+def pipeline_of(config: Any, train: Pairs) -> tuple[Any, dict[str, Any]]:
+    """(the pipeline, ready to be trained, and its [training] block with functions called), as `spacy train` makes it.
+
+    Components that come trained go on from there, frozen ones stay.
+    """
+    from spacy.util import get_sourced_components, load_model_from_config
+
+    nlp = load_model_from_config(config, auto_fill=True)
+    block = resolved(nlp.config.interpolate()["training"])
+    frozen = block["frozen_components"]
+    resumed = [name for name in get_sourced_components(config) if name not in frozen]
+    if resumed:
+        with nlp.select_pipes(enable=resumed):
+            nlp.resume_training(sgd=block["optimizer"])
+    nlp._link_components()  # listeners find what they listen to before anything is initialized
+    with nlp.select_pipes(disable=[*frozen, *resumed]):
+        nlp.initialize(lambda: train(nlp), sgd=block["optimizer"])
+    return nlp, block
+
+
+def run(nlp: Any, block: Mapping[str, Any], pairs: list[Any], held: list[Any] | None, folder: RunFolder) -> Log:
+    """Train to the end; the weights are then the best ones by `held`, or the last ones where there is none.
+
+    The loop is spaCy's: batches, schedules, evaluations and the end of it.
+    """
+    from spacy.training.loop import create_evaluation_callback, create_train_batches, train_while_improving
+
+    optimizer, weights = block["optimizer"], block["score_weights"]
+    evaluate = (lambda: (0.0, {})) if held is None else create_evaluation_callback(nlp, lambda _: held, weights)
+    steps = train_while_improving(
+        nlp,
+        optimizer,
+        create_train_batches(nlp, lambda _: pairs, block["batcher"], block["max_epochs"]),
+        evaluate,
+        dropout=block["dropout"],
+        accumulate_gradient=block["accumulate_gradient"],
+        patience=0 if held is None else block["patience"],
+        max_steps=block["max_steps"],
+        eval_frequency=block["eval_frequency"],
+        exclude=block["frozen_components"],
+        annotating_components=block["annotating_components"],
+        before_update=block["before_update"],
+    )
+    total = block["max_steps"] if block["max_steps"] and not block["max_epochs"] else None
+    log, best = Log(folder, total, max(block["eval_frequency"] // _TOLD, 1)), None
+    with _logged(nlp, block) as told:
+        for _, info, is_best in steps:
+            evaluated = is_best is not None
+            log.step(info, evaluated=evaluated)
+            told(info if evaluated and held is not None else None)
+            if held is not None and evaluated:
+                log.evaluation(info)
+                if is_best:
+                    best = _weights(nlp, optimizer, block["frozen_components"])
+                    nlp.meta["performance"] = {name: info["other_scores"].get(name) for name in weights}
+    _put_back(nlp, best or _weights(nlp, optimizer, block["frozen_components"]))
+    return log
+
+
+@contextmanager
+def _logged(nlp: Any, block: Mapping[str, Any]) -> Iterator[Callable[[Any], None]]:
+    """What a logger of the user's is told of each step; nothing where none was named."""
+    if block["logger"] is None:
+        yield lambda info: None
+        return
+    step, end = block["logger"](nlp, sys.stdout, sys.stderr)
+    try:
+        yield step
+    finally:
+        end()
+
+
+def _weights(nlp: Any, optimizer: Any, frozen: list[str]) -> dict[str, bytes]:
+    """The weights of each component that learns; their averages where the optimizer keeps them."""
+    with nlp.use_params(optimizer.averages) if optimizer.averages else nullcontext():
+        return {
+            name: pipe.model.to_bytes()
+            for name, pipe in nlp.pipeline
+            if name not in frozen and getattr(pipe, "is_trainable", False)
+        }
+
+
+def _put_back(nlp: Any, weights: Mapping[str, bytes]) -> None:
+    for name, kept in weights.items():
+        nlp.get_pipe(name).model.from_bytes(kept)

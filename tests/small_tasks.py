@@ -16,8 +16,8 @@ SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("baseline", TEXT): {},
     ("baseline", TOKENS): {},
     ("setfit", TEXT): {"max_steps": 4, "batch_size": 8, "body_learning_rate": 3e-4, "max_length": 32},
-    ("spacy", TEXT): {"max_epochs": 10},
-    ("spacy", TOKENS): {"max_epochs": 12},
+    ("spacy", TEXT): {"max_epochs": 5},
+    ("spacy", TOKENS): {"max_epochs": 7},
     ("transformers", TEXT): {"base": "minilm", "num_train_epochs": 1, "learning_rate": 1e-3, "maxlength": 32},
     ("transformers", TOKENS): {"base": "minilm", "num_train_epochs": 3, "learning_rate": 2e-3, "maxlength": 32},
     ("span-marker", TOKENS): {

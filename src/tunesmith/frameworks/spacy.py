@@ -34,7 +34,7 @@ WITH_TRANSFORMERS = SpacyData("spacy-transformers")
 _DATA = SpacyData(NAME)
 _FIRST = {TEXT: TEXTCAT, TOKENS: ENTITIES}  # the component that stands for a task before its data is read
 _TEXTS = 20_000  # that a run without validation rows reads, where nobody says how long it lasts
-_PASSES = (5, 60)
+_PASSES = (5, 20)
 
 
 @dataclass(frozen=True)

@@ -48,14 +48,20 @@ class Log:
 
     def step(self, info: Mapping[str, Any], *, evaluated: bool) -> None:
         """One update; `info` is what spaCy tells of it."""
+        if evaluated or (info["step"] + 1) % self.every == 0:
+            self.tell(info)
+        if evaluated:  # spaCy begins a new sum
+            self.told = (self.told[0], 0.0)
+
+    def tell(self, info: Mapping[str, Any]) -> None:
+        """The steps since the last time, unless there are none."""
         done, lost = info["step"] + 1, float(sum(info["losses"].values()))
-        if evaluated or done % self.every == 0:
-            steps, before = self.told
-            loss = (lost - before) / max(done - steps, 1)
-            entry = {"step": done, "epoch": float(info["epoch"]), "loss": loss}
+        steps, before = self.told
+        if done > steps:
+            entry = {"step": done, "epoch": float(info["epoch"]), "loss": (lost - before) / (done - steps)}
             self.history.append(entry)
             self.folder.event("train", total=self.total, **entry)
-            self.told = (done, 0.0 if evaluated else lost)
+            self.told = (done, lost)
 
     def evaluation(self, info: Mapping[str, Any]) -> None:
         """The scores of an evaluation, those that are numbers."""
@@ -121,6 +127,7 @@ def run(nlp: Any, block: Mapping[str, Any], pairs: list[Any], held: list[Any] | 
                 if is_best:
                     best = _weights(nlp, optimizer, block["frozen_components"])
                     nlp.meta["performance"] = {name: info["other_scores"].get(name) for name in weights}
+        log.tell(info)
     _put_back(nlp, best or _weights(nlp, optimizer, block["frozen_components"]))
     return log
 

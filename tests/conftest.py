@@ -35,7 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("TUNESMITH_TEST_WORKERS", "")  # the home that `make test-workers` makes environments in
     _lend_environments(Path(scratch, "home"))
     os.environ.setdefault("TUNESMITH_TEST_DATA", os.environ.get("TUNESMITH_DATA", ""))  # of tests on real data
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "TUNESMITH_DATA"):
+    for name in (
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "HF_ENDPOINT",
+        "TUNESMITH_DATA",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+    ):
         os.environ.pop(name, None)
 
 

@@ -37,6 +37,7 @@ def train(
     loss: Callable[..., Any] | None = None,
     tokenizer: Any = None,
     listener: Listener | None = None,
+    ask: Callable[[str], bool] | None = None,
     **settings: Any,
 ) -> Run:
     """Turn labelled text into a trained, evaluated model.
@@ -48,6 +49,7 @@ def train(
         best epoch by `validation`; `test` is only scored.
     output_dir: where the run is written; empty writes nothing but the feature cache.
     metrics, callbacks, optimizers, loss: as `transformers.Trainer` takes them (`loss` as `compute_loss_func`).
+    ask: called before rows leave this machine with what leaves it and where to; True lets them.
     settings: every field of `Settings` and every argument of the framework, by name.
 
     Raises:
@@ -57,16 +59,11 @@ def train(
         TrainingFailed: training stopped on an error.
     """
     live = {name: settings.get(name) for name in ("teacher", "lora", "quantize")}
+    where = os.fspath(output_dir)
     made = Settings.make(
-        train=train,
-        base=base,
-        task=task,
-        validation=validation,
-        test=test,
-        output_dir=os.fspath(output_dir),
-        **settings,
+        train=train, base=base, task=task, validation=validation, test=test, output_dir=where, **settings
     )
-    hooks = Hooks(metrics, tuple(callbacks), optimizers, loss, base=base, tokenizer=tokenizer, **live)
+    hooks = Hooks(metrics, tuple(callbacks), optimizers, loss, base=base, tokenizer=tokenizer, ask=ask, **live)
     return fit(train, validation, test, made, hooks, listener=listener)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 class Hooks:
     """The live objects of a run, which no file can hold; base to quantize win over the setting of the same name.
 
-    opened: the base as the framework has opened it, before any data was read.
+    opened: the base as the framework has opened it, before any data was read. ask: says whether the user agrees to
+    what a text tells, such as an upload; None where nobody can be asked.
     """
 
     metrics: Callable[[Any], Mapping[str, float]] | None = None
@@ -24,3 +25,4 @@ class Hooks:
     lora: Any = None
     quantize: Any = None
     opened: Any = None
+    ask: Callable[[str], bool] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import openai_service
 import small_tasks
 import tunesmith
 from tunesmith import Run
@@ -25,6 +26,15 @@ PAIRS = [(name, task) for name in FRAMEWORKS for task in small_tasks.DATA if fra
 def marks(framework: str) -> list[Any]:
     """A framework in an environment of its own is tested where there is one; its library starts slowly."""
     return [pytest.mark.workers, pytest.mark.timeout(400)] if framework in worker_environment.names() else []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _service() -> Any:
+    """A service for the frameworks that train at one."""
+    with openai_service.run() as service, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", openai_service.KEY)
+        patch.setenv("OPENAI_BASE_URL", service.url)
+        yield
 
 
 @pytest.fixture(scope="module", params=[pytest.param(pair, marks=marks(pair[0]), id="-".join(pair)) for pair in PAIRS])
@@ -43,6 +53,11 @@ def fit(framework: str, task: str, train: Any, held: Any, folder: Path | str = "
 
 def inputs(task: str, rows: Sequence[Any]) -> list[Any]:
     return [row["tokens"] if task == small_tasks.TOKENS else row["text"] for row in rows]
+
+
+def skip_remote(run: Run) -> None:
+    if run.settings.framework in small_tasks.REMOTE:
+        pytest.skip("its model is a service's: see small_tasks.REMOTE")
 
 
 def told(predictions: Sequence[Any]) -> list[Any]:
@@ -71,6 +86,7 @@ def test_it_learns_a_small_task(trained: Any) -> None:
 
 def test_it_predicts_the_same_after_reload_in_a_new_process(trained: Any, tmp_path: Path) -> None:
     run, texts = trained
+    skip_remote(run)
     asked = tmp_path / "asked.json"
     asked.write_text(json.dumps(texts[:8]))
     code = (
@@ -120,6 +136,7 @@ def test_predictions_are_plain_and_carry_every_label_and_their_row(trained: Any)
 
 def test_equal_seeds_give_equal_results(trained: Any) -> None:
     run, texts = trained
+    skip_remote(run)
     train, held = small_tasks.DATA[run.task.name]()
     again = fit(run.settings.framework, run.task.name, train, held)
     assert told(again.predict(texts)) == told(run.predict(texts))

@@ -1,4 +1,4 @@
-"""OpenAI fine-tuning: its training data, chat rows ready for JSONL, or the prompts and completions of older models."""
+"""OpenAI fine-tuning, by its service or a compatible one: its training data, and models tuned from chat rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..config import Settings
 from ..errors import ConfigError
-from ..tasks.base import Example, Examples, RowId
+from ..folder import RunFolder
+from ..hooks import Hooks
+from ..tasks.base import Example, Examples, RowId, Task
 from ..tasks.word_tags import Misfit
-from . import base
+from ..training_arguments import Argument
+from . import base, openai_calls, openai_jobs, openai_models, openai_plan
+from .openai_answers import names_of, system_prompt
+from .openai_arguments import ARGUMENTS, METHOD
+from .trained import Trained, kept, read, refuse_hooks, refuse_kind, refuse_pairs
 
 SEPARATOR = "\n\n###\n\n"  # the prompt form: ends a prompt
 END = " END"  # the prompt form: ends a completion that is a text, so that generation knows where to stop
@@ -38,13 +46,80 @@ class Rows(list[dict[str, Any]]):
 
 @dataclass(frozen=True)
 class OpenAIFramework:
-    """Data only, so far."""
+    """Models that the service tunes and keeps; they are asked over it. Rows leave this machine with consent alone."""
 
     name: str = "openai"
+    heeds: tuple[str, ...] = ("checkpoint",)
+    packages: tuple[str, ...] = ("openai",)
+
+    @property
+    def arguments(self) -> Mapping[str, Argument]:
+        return ARGUMENTS
 
     def why_not(self, task: str) -> str | None:
-        """The reason: nothing is trained."""
-        return base.trains_nothing(self.name)
+        """None: the task can be trained. Else the reason."""
+        return None if task in (base.TEXT, base.TOKENS, base.TARGET) else "a chat gives no model of it"
+
+    def open(self, task: str, settings: Settings, hooks: Hooks) -> Hooks:
+        """Look for the client, the key, the name of a model, and a job to go on with.
+
+        Raises:
+            NotInstalled, MissingCredential, ConfigError: what is in the way.
+        """
+        if not isinstance(settings.base, str) or not settings.base.strip():
+            known = "the name of a model that the service tunes, such as 'gpt-4.1-mini-2025-04-14'; there is no default"
+            raise ConfigError("base", settings.base, known)
+        refuse_hooks(self.name, settings, hooks)
+        openai_calls.check(_service(_values(settings)))
+        if isinstance(settings.checkpoint, str):
+            raise ConfigError("checkpoint", settings.checkpoint, "true or false: the job is found in output_dir")
+        if settings.checkpoint and openai_jobs.read(Path(settings.output_dir) if settings.output_dir else None) is None:
+            raise ConfigError("checkpoint", True, "an output_dir with a job to go on with; leave it out to start one")
+        return hooks
+
+    def fit(
+        self, task: Task, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, hooks: Hooks
+    ) -> Trained:
+        """Upload the rows of train and validation after consent, and follow the job; a folder's job is gone on with.
+
+        Raises:
+            UnsupportedTask: labels or rows of a kind that it cannot learn. DataError: too few rows.
+            ConfigError: no consent. TrainingFailed: the job. ServerError: the service.
+        """
+        train, values = splits["train"], _values(settings)
+        if task.name == base.TEXT:
+            refuse_kind(self.name, task.name, train, ("single", "multi"))
+        refuse_pairs(self.name, task.name, train)
+        parts = {name: splits[name] for name in ("train", "validation") if name in splits}
+        openai_plan.check({name: len(examples) for name, examples in parts.items()})
+        names, service = names_of(task.name, train.labels), _service(values)
+        system = values["system"] or system_prompt(task.name, train.kind, names)
+        rows = {
+            name: self.prepare(task.name, {"train": examples}, labels=names, system=system)
+            for name, examples in parts.items()
+        }
+        with TemporaryDirectory() as aside, openai_calls.connect(service, folder.note) as calls:
+            plan = _plan(rows, Path(aside), str(settings.base), service, values)
+            method = {name: values[name] for name in METHOD if values[name] != "auto"}
+            order = openai_jobs.Order(plan, str(settings.base), method, values["suffix"], settings.seed)
+
+            def agree() -> None:
+                folder.note(f"{plan}.")
+                openai_plan.consent(plan, values["yes"], hooks.ask)
+
+            how = {**values, "checkpoint": settings.checkpoint}
+            tuning = openai_jobs.tune(order, calls, folder, agree, how)
+        tuned = openai_models.Tuned(tuning.model, tuning.job, system, service, folder.note, tuning.results)
+        return kept(openai_models.trained(task.name, train.kind, train.labels, tuned, tuning), folder)
+
+    def load(self, task: str | None, folder: Path, model_args: Mapping[str, Any] | None = None) -> Trained:
+        """A saved model. model_args: base_url, request_timeout, retries, concurrency in place of the saved.
+
+        Raises:
+            ArtifactError: none is there.
+        """
+        name, kind, labels, told = read(self.name, task, folder)
+        return openai_models.load(name, kind, labels, told, model_args)
 
     def why_not_prepare(self, task: str) -> str | None:
         """None: the task's data can be prepared. Else the reason."""
@@ -118,6 +193,28 @@ def _mentions(example: Example, known: Mapping[str, int]) -> list[tuple[str, str
     base.check_spans(example, known)
     spans = sorted(example.spans or (), key=lambda span: (span.start, span.end))
     return [(span.label, example.text[span.start : span.end]) for span in spans]
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    return {name: each.default for name, each in ARGUMENTS.items()} | dict(settings.training)
+
+
+def _service(values: Mapping[str, Any]) -> openai_calls.Service:
+    how = {name: values[name] for name in ("request_timeout", "retries", "concurrency")}
+    return openai_calls.Service(openai_calls.address(values["base_url"]), **how)
+
+
+def _plan(
+    rows: Mapping[str, Rows], folder: Path, model: str, service: openai_calls.Service, values: Mapping[str, Any]
+) -> openai_plan.Plan:
+    """The rows as files in `folder`, and what their upload is."""
+    count, counted = openai_plan.counter(model)
+    files = {}
+    for name, part in rows.items():
+        part.write(folder / f"{name}.jsonl")
+        files[name] = openai_plan.file(folder / f"{name}.jsonl", part, count)
+    price = values["price_per_million_tokens"]
+    return openai_plan.Plan(service.host, model, files, counted, values["n_epochs"], price)
 
 
 FRAMEWORK = OpenAIFramework()

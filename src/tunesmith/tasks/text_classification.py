@@ -31,6 +31,8 @@ HINTS = {
     ),
 }
 
+_NO_LABEL = "(no label)"  # how a prediction without one is counted: as a class that no row has
+
 
 @dataclass(frozen=True)
 class TextClassification:
@@ -88,7 +90,8 @@ class TextClassification:
             sets = [example.label if isinstance(example.label, tuple) else () for example in examples]
             scores = [[(p.scores or {})[name] for name in names] for p in predictions]
             return classification.multi(sets, [p.labels or () for p in predictions], scores, names)
-        return classification.single([str(e.label) for e in examples], [str(p.label) for p in predictions], names)
+        found = [_NO_LABEL if p.label is None else p.label for p in predictions]
+        return classification.single([str(e.label) for e in examples], found, names)
 
 
 def _labels(dataset: Any, column: str, reading: Reading) -> Labels:

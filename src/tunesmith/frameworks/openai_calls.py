@@ -1,0 +1,204 @@
+"""Calls of the service: where it is, the key, and how often a call is tried before it is an error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from ..errors import ConfigError, MissingCredential, NotInstalled, ServerError
+
+KEY, ADDRESS = "OPENAI_API_KEY", "OPENAI_BASE_URL"
+OFFICIAL = "https://api.openai.com/v1"
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between tries, doubled each time, where the service says nothing
+PATIENCE = 300.0  # seconds that a service may ask to wait; more is an error at once
+_AGAIN = (408, 409, 429)
+_SAFE = ("localhost", "127.0.0.1", "::1")
+
+T = TypeVar("T")
+Note = Callable[[str], None]
+
+
+def warn(text: str) -> None:
+    """A note where there is no run to tell it to."""
+    logging.getLogger("tunesmith").warning(text)
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where the models are, and how they are called. said: the user named the address in this process."""
+
+    base_url: str
+    said: bool = True
+    request_timeout: float = 120.0
+    retries: int = 5
+    concurrency: int = 8
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).netloc
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, for tunesmith.json; never a key."""
+        names = ("base_url", "request_timeout", "retries", "concurrency")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def saved(cls, told: Mapping[str, Any], given: Mapping[str, Any]) -> Service:
+        """The service of a saved model: what is `given` now wins, then OPENAI_BASE_URL, then the file."""
+        now = given.get("base_url") or os.environ.get(ADDRESS)
+        return cls(**{**told, **given, "base_url": read_address(now or told["base_url"])}, said=bool(now))
+
+
+def address(given: str | None) -> str:
+    """The address that a run calls: `base_url`, OPENAI_BASE_URL, or OpenAI's own.
+
+    Raises:
+        ConfigError: it is no web address, or it holds a password.
+    """
+    return read_address(given or os.environ.get(ADDRESS) or OFFICIAL)
+
+
+def read_address(text: str) -> str:
+    """The address, checked. Raises: ConfigError."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("base_url", text, "the address of a service, such as 'https://api.openai.com/v1'")
+    if parts.username or parts.password:
+        hidden = f"{parts.scheme}://…@{parts.hostname}"
+        raise ConfigError("base_url", hidden, f"an address without a password: the key is read from {KEY}")
+    return text
+
+
+def check(service: Service) -> None:
+    """What can be in the way of the first call.
+
+    Raises:
+        NotInstalled: the client. MissingCredential: the key.
+        ConfigError: the address is a file's word alone, and a key would go there.
+    """
+    try:
+        import openai  # noqa: F401
+    except ImportError as error:
+        raise NotInstalled("openai", "openai", "framework='openai'") from error
+    host = urlsplit(service.base_url).hostname or ""
+    if not service.said and host not in _SAFE and not f".{host}".endswith(".api.openai.com"):
+        why = f"{ADDRESS}={service.base_url} set, or model_args={{'base_url': …}}, if your key may go to {host}"
+        raise ConfigError("base_url", service.base_url, f"{why}: only the saved model names that host")
+    if not os.environ.get(KEY):
+        raise MissingCredential(service.host, KEY, "set it to any text where the service asks for none")
+
+
+@contextmanager
+def connect(service: Service, note: Note = warn) -> Iterator[Calls]:
+    """The official client, closed with the block.
+
+    Raises:
+        NotInstalled, MissingCredential, ConfigError: see `check`.
+    """
+    check(service)
+    import openai
+
+    timeout = service.request_timeout
+    with openai.OpenAI(base_url=service.base_url, timeout=timeout, max_retries=0) as client:
+        yield Calls(client, service, note)
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The client, and how it is called."""
+
+    client: Any
+    service: Service
+    note: Note
+
+    def __call__(self, what: str, call: Callable[[Any], T]) -> T:
+        """`call(client)`, tried again where that may help: no answer, 408, 409, 429, 500 and above; `retries` times.
+
+        The service's Retry-After is kept to; else each wait is twice the one before.
+
+        Raises:
+            ServerError: the service refuses, or did not answer as often as it was asked.
+        """
+        import openai
+
+        most = self.service.retries
+        for tried in range(most + 1):
+            try:
+                answer = call(self.client)
+            except openai.APIError as error:
+                wait = _wait(error, tried)
+                if wait is None or tried == most:
+                    raise self._told(what, error, tried + 1) from error
+                self.note(f"{what}: {_reason(error)}; again in {wait:g} s (try {tried + 2} of {most + 1})")
+                time.sleep(wait)
+            else:
+                if isinstance(answer, str):  # a page, not an object
+                    why = f"{what}: it is a page, no JSON. Is base_url right?"
+                    raise ServerError(self.service.base_url, 200, why, retryable=False)
+                return answer
+        raise AssertionError("unreachable")
+
+    def optional(self, what: str, call: Callable[[Any], T], otherwise: T) -> T:
+        """As `__call__`, or `otherwise` where the service has no such thing."""
+        try:
+            return self(what, call)
+        except ServerError as error:
+            if error.status not in (404, 405, 410, 501):
+                raise
+            return otherwise
+
+    def _told(self, what: str, error: Any, tries: int) -> ServerError:
+        status = getattr(error, "status_code", None)
+        retryable = _may_pass(error)
+        told = f"{what}: {_reason(error)}"
+        if status in (401, 403):
+            told += f". The key is the one in {KEY}"
+        if retryable:
+            told += f" ({tries} tries)" if tries > 1 else ""
+        return ServerError(self.service.base_url, status, f"{told}.", retryable=retryable)
+
+
+def _may_pass(error: Any) -> bool:
+    """Whether the same call may succeed later."""
+    status = getattr(error, "status_code", None)
+    if status is None:
+        return type(error).__name__ in ("APIConnectionError", "APITimeoutError")
+    return error.code != "insufficient_quota" and (status in _AGAIN or status >= 500)
+
+
+def _wait(error: Any, tried: int) -> float | None:
+    """Seconds until the next try; None: there is none."""
+    if not _may_pass(error):
+        return None
+    said = _retry_after(getattr(error, "response", None))
+    if said is None:
+        return float(min(FIRST_WAIT * 2**tried, LONGEST_WAIT))
+    return said if said <= PATIENCE else None
+
+
+def _retry_after(response: Any) -> float | None:
+    """Seconds that the service asks to wait: a number, or a date."""
+    said = "" if response is None else response.headers.get("retry-after", "")
+    try:
+        return max(float(said), 0.0)
+    except ValueError:
+        pass
+    try:
+        return max(parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+def _reason(error: Any) -> str:
+    """What the service said, in one line."""
+    body = error.body if isinstance(error.body, Mapping) else {}
+    said = body.get("message") or error.message or type(error).__name__
+    cause = f" ({error.__cause__})" if error.__cause__ is not None and str(error.__cause__) else ""
+    return " ".join(f"{said}{cause}".split()).rstrip(".")[:500]

@@ -18,7 +18,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "tunesmith"
 ORDER = (
     "errors registry samples values training_arguments declaring run_file config hooks folder model_file metrics data "
     "tasks training frameworks "
-    "records audit evaluation publishing run api scaling pipeline argilla server cli demo __main__"
+    "records audit evaluation publishing run api scaling pipeline "
+    "argilla_settings argilla_trainer argilla server cli demo __main__"
 ).split()
 
 MODELS = set(
@@ -33,7 +34,7 @@ TABLES = set("datasets pandas polars pyarrow".split())
 SLOW = MODELS | TABLES | set("sklearn scipy seqeval sacrebleu rouge_score huggingface_hub".split())
 
 MODULE_LINES, FUNCTION_LINES, POSITIONAL = 300, 45, 6
-DROP_INS = {"pipeline.py", "argilla.py"}  # they keep their peers' signatures
+DROP_INS = {"pipeline.py", "argilla.py", "argilla_trainer.py"}  # they keep their peers' signatures
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import model_file
 from .config import Settings
-from .errors import ArtifactError, MissingCredential, ServerError, TunesmithError, UnsupportedTask
+from .errors import ArtifactError, ConfigError, MissingCredential, ServerError, TunesmithError, UnsupportedTask
 from .evaluation import record, scoring
 from .folder import STAGED, Listener, RunFolder, no_room
 from .hooks import Hooks
@@ -83,11 +83,9 @@ def fit(
     last evaluation's scores stand.
     """
     task: Task = tasks.get(settings.task)
-    framework = frameworks.get(settings.framework)
-    reason = framework.why_not(task.name)
-    if reason:
-        able = [name for name in frameworks.names() if frameworks.get(name).why_not(task.name) is None]
-        raise UnsupportedTask(settings.framework, task.name, reason, able)
+    framework = able(settings.framework, task.name)
+    if settings.device != "auto" and "device" not in framework.heeds:
+        raise ConfigError("device", settings.device, f"'auto': {framework.name} finds its device itself")
     hooks = framework.open(task.name, settings, hooks)
     notes: list[str] = []
     splits = read_data(task, train, validation, test, settings, note=notes.append)
@@ -109,6 +107,20 @@ def fit(
         record.write(run, splits, predictions)
     _mark(folder, splits)
     return run
+
+
+def able(framework: str, task: str) -> Any:
+    """The framework, if it trains the task.
+
+    Raises:
+        UnknownName: no such framework. UnsupportedTask: it does not; those that do are named.
+    """
+    member = frameworks.get(framework)
+    reason = member.why_not(task)
+    if reason:
+        others = [name for name in frameworks.names() if frameworks.get(name).why_not(task) is None]
+        raise UnsupportedTask(framework, task, reason, others)
+    return member
 
 
 def _mark(folder: RunFolder, splits: Mapping[str, Examples]) -> None:

@@ -1,7 +1,8 @@
 """What `import argilla as rg` gave for text: change it to `import tunesmith.argilla as rg` and go on.
 
-The types, data sets, settings and verbs are those of `tunesmith.records`. `log` and `load` take the arguments of
-Argilla 1.29 in its order; what stands in the place of those that mean nothing here is said at each.
+The types, data sets, settings and verbs are those of `tunesmith.records`; `ArgillaTrainer` trains on them. `log` and
+`load` take the arguments of Argilla 1.29 in its order; what stands in the place of those that mean nothing here is said
+at each.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .records.session import (
 )
 
 if TYPE_CHECKING:
+    from .argilla_trainer import ArgillaTrainer
     from .records.datasets import (
         DatasetForText2Text,
         DatasetForTextClassification,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from .records.types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
 
 __all__ = [
+    "ArgillaTrainer",
     "init",
     "log",
     "load",
@@ -128,7 +131,8 @@ def load(
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(".records", __package__), name)
+    home = ".argilla_trainer" if name == "ArgillaTrainer" else ".records"
+    value = getattr(import_module(home, __package__), name)
     globals()[name] = value
     return value
 

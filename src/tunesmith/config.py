@@ -11,9 +11,9 @@ from typing import Any
 
 from . import values
 from .declaring import setting
-from .errors import ConfigError, UnknownSetting
+from .errors import UnknownSetting
 from .registry import frameworks, tasks
-from .run_file import parse
+from .run_file import checked, parse
 from .training_arguments import INSTEAD, Argument, training_arguments
 
 _PART: Any = {"type": "float | str | tuple | None", "group": "Data", "read": values.read_data}
@@ -24,7 +24,7 @@ _SWITCH: Any = {"group": "Adapter", "type": "bool | object | None"}
 
 
 TRANSFORMERS = "transformers"
-_NEUTRAL = ("base", "task", "framework", "output_dir", "seed")  # beside those of group "Data"
+_NEUTRAL = ("base", "task", "framework", "device", "output_dir", "seed")  # beside those of group "Data"
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,15 @@ class Settings:
         group="Run",
         choices=("auto", "fp32", "bf16"),
     )
+    device: str | int = setting(
+        "auto",
+        "Where to compute: auto or -1 (the fastest that is there), cpu, or the number of a GPU.",
+        type="str | int",
+        kind="json",
+        group="Run",
+        read=values.read_device,
+        expected="auto, -1, cpu, or the number of a GPU",
+    )
     output_dir: str = setting("", "Folder of the run; empty writes nothing.", group="Run")
     seed: int = setting(42, "Seed of every random choice.", type="int", group="Run", lowest=0)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -193,12 +202,12 @@ class Settings:
             ConfigError: a value has the wrong type or is out of range.
         """
         framework = str(given.get("framework") or TRANSFORMERS)
-        checked = {name: check(name, value, framework) for name, value in given.items()}
-        own = {name: value for name, value in checked.items() if name in settings()}
+        sound = {name: check(name, value, framework) for name, value in given.items()}
+        own = {name: value for name, value in sound.items() if name in settings()}
         implied = {**tasks.settings_of(own.get("task", "")), **frameworks.settings_of(framework)}
         for name, value in implied.items():
             own[name] = value if own.get(name) is None else own[name]
-        return cls(**own, training={name: value for name, value in checked.items() if name not in own})
+        return cls(**own, training={name: value for name, value in sound.items() if name not in own})
 
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> Settings:
@@ -273,16 +282,7 @@ def read_yaml(path: str | os.PathLike[str], framework: str | None = None) -> dic
     """
     given, lines = parse(path)
     framework = framework or str(given.get("framework") or TRANSFORMERS)
-    checked = {}
-    for name, value in given.items():
-        known = arguments(framework).get(name)
-        spells_none = isinstance(value, str) and known is not None and known.is_none(value)
-        try:
-            checked[name] = check(name, None if spells_none else value, framework)
-        except ConfigError as error:
-            error.args = (f"{os.fspath(path)}, line {lines[name]}: {error}",)
-            raise
-    return checked
+    return checked(path, given, lines, arguments(framework), lambda name, value: check(name, value, framework))
 
 
 def _unknown(name: str, framework: str) -> UnknownSetting:

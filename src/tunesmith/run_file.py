@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,29 @@ def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, int]]
             )
         lines[name] = key.start_mark.line + 1
     return {str(key).replace("-", "_"): None if value == "None" else value for key, value in values.items()}, lines
+
+
+def checked(
+    path: str | os.PathLike[str],
+    given: Mapping[str, Any],
+    lines: Mapping[str, int],
+    known: Mapping[str, Argument],
+    check: Callable[[str, Any], Any],
+) -> dict[str, Any]:
+    """What `parse` found, each value as `check(name, value)` keeps it.
+
+    Raises:
+        ConfigError: as `check` says it, with the file and the line.
+    """
+    found = {}
+    for name, value in given.items():
+        spells_none = isinstance(value, str) and name in known and known[name].is_none(value)
+        try:
+            found[name] = check(name, None if spells_none else value)
+        except ConfigError as error:
+            error.args = (f"{os.fspath(path)}, line {lines[name]}: {error}",)
+            raise
+    return found
 
 
 def _place(error: Any) -> str:

@@ -105,6 +105,18 @@ def read_checkpoint(value: Any) -> bool | str:
     raise ValueError
 
 
+def read_device(value: Any) -> str | int:
+    """'auto' (-1 too), 'cpu', or the number of a GPU; "cuda:1" is 1."""
+    if isinstance(value, str):
+        text = value.strip().lower().removeprefix("cuda:")
+        if text in ("auto", "cpu"):
+            return text
+        value = int(text)
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < -1:
+        raise ValueError
+    return "auto" if value == -1 else int(value)
+
+
 def read_scratch(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         raise ValueError

@@ -36,7 +36,7 @@ class BaselineFramework:
     """Classes, several labels and numbers by TF-IDF and a linear model; entities by the phrases that training has."""
 
     name: str = "baseline"
-    heeds: tuple[str, ...] = ()
+    heeds: tuple[str, ...] = ("device",)
     packages: tuple[str, ...] = ("scikit-learn", "scipy")
 
     @property
@@ -51,8 +51,10 @@ class BaselineFramework:
         """Refuse a base: there is nothing to start from.
 
         Raises:
-            ConfigError: a base, or an object that only other frameworks take.
+            ConfigError: a base, a GPU, or an object that only other frameworks take.
         """
+        if isinstance(settings.device, int):
+            raise ConfigError("device", settings.device, "'cpu' or 'auto': the baseline counts on the CPU")
         if settings.base is not None:
             raise ConfigError("base", settings.base, "None: the baseline starts from no model")
         refuse_hooks(self.name, settings, hooks)

@@ -25,7 +25,7 @@ from . import base as preparing
 from . import tables
 
 with unheard():  # these import peft
-    from ..training import adapters, features, fitting, predictor, quantization, saved, session, weights
+    from ..training import adapters, devices, features, fitting, predictor, quantization, saved, session, weights
 
 RECIPES = {
     "text-classification": "classification:RECIPE",
@@ -120,7 +120,7 @@ class TransformersFramework:
     """Machinery only: it never scores, prints or splits."""
 
     name: str = "transformers"
-    heeds: tuple[str, ...] = ()  # all settings are its own
+    heeds: tuple[str, ...] = ("device",)  # and all other settings
     packages: tuple[str, ...] = ("torch", "transformers", "tokenizers", "peft", "accelerate")
 
     def why_not(self, task: str) -> str | None:
@@ -154,6 +154,7 @@ class TransformersFramework:
             ConfigError, UnknownName, MissingCredential, ArtifactError: the base cannot be had.
         """
         quantization.check(task, settings, hooks)
+        devices.check(settings.device, settings.training)
         return replace(hooks, opened=session.named_base(task, settings, hooks))
 
     def fit(
@@ -165,6 +166,8 @@ class TransformersFramework:
             ConfigError: settings that do not go together.
             TrainingFailed: the loss left the finite numbers, or memory ran out.
         """
+        named = {**settings.training, **devices.arguments(settings.device)}
+        settings = replace(settings, training=named)
         module, encoding, history, chosen = fitting.fit(
             fitting.Job(task, recipe_of(task.name), splits, settings, folder, hooks)
         )

@@ -22,6 +22,7 @@ from . import (
     arguments,
     checkpoints,
     defaults,
+    devices,
     distillation,
     features,
     heads,
@@ -143,7 +144,9 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     if said:
         job.folder.note(said)
     chosen |= fast | lean
-    args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
+    with devices.on(job.settings.device):
+        args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
+    devices.keep_to(args, job.settings.device)
     callbacks = [FolderEvents(job.folder), *job.hooks.callbacks]
     if patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))

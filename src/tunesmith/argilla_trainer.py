@@ -1,0 +1,259 @@
+"""One trainer over every framework, as `argilla.training.ArgillaTrainer` of 1.29 was: records in, records out."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from . import api, argilla_settings, registry
+from .config import settings as every_setting
+from .errors import ConfigError, FrameworkError, NothingToTrain, UnknownSetting
+from .records import dividing, predicted, session
+from .records.opened import placed
+from .records.parts import Parts
+from .records.preparing import TASKS
+from .run import Run
+
+_NEEDS_MODEL = ("openai",)
+
+
+class ArgillaTrainer:
+    """Trains a framework on a stored data set of records, or on any other data, and predicts records.
+
+    Data is read when the trainer is made, in the parts of `prepare_for_training`; `train` begins anew each time.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        framework: Any = None,
+        workspace: str | None = None,
+        lang: Any = None,
+        model: Any = None,
+        train_size: float | None = None,
+        seed: int | None = None,
+        gpu_id: int | str = -1,
+        framework_kwargs: Mapping[str, Any] | None = None,
+        dataset: Any = None,
+        **load_kwargs: Any,
+    ) -> None:
+        """name: a data set of the store or server that `init` opened. dataset: in its place, a data set of records, or
+            data in any form that `tunesmith.train` takes.
+        lang: language of a blank spaCy pipeline, 'en' where it is not said. model: what to start from; see `base`.
+        train_size: share of the annotated records to train on; the others are scored. seed: None is 42.
+        gpu_id: -1 takes the fastest device; 'cpu', or the number of a GPU. framework_kwargs: as for `update_config`.
+        load_kwargs: of a stored data set those of `records.load`; of other data, `task` and settings of its reading.
+
+        Raises:
+            UnknownName: no such framework. UnsupportedTask: it does not train the task; told before records are read.
+            ConfigError: an argument that cannot be used. DataError: data that cannot be used.
+        """
+        self.framework = _framework(framework)
+        self.name, self.workspace, self.lang = name, workspace, lang
+        self._reading: dict[str, Any] = {}
+        parts = Parts.make(train_size, None, seed, False)
+        if (name is None) == (dataset is None):
+            wanted = "the name of a data set, or dataset=… in its place, not both"
+            raise ConfigError("name", name, wanted)
+        self.task = self._task(dataset, load_kwargs)
+        api.able(self.framework, self.task)
+        if model is None and self.framework in _NEEDS_MODEL:
+            raise ConfigError("model", None, f"the name of a model that {self.framework} can tune")
+        self._config = self._first(lang, model, parts.seed, gpu_id)
+        self._run: Run | None = None
+        self.update_config(**dict(framework_kwargs or {}))
+        self._train, self._test = self._data(dataset, parts, load_kwargs)
+
+    @classmethod
+    def load(cls, output_dir: str | os.PathLike[str]) -> Self:
+        """A trainer of the model in a folder, of any framework, to predict with: it needs no data set.
+
+        Raises:
+            ArtifactError: nothing loadable there.
+        """
+        made = cls.__new__(cls)
+        run = api.load(output_dir)
+        made.framework, made.task, made._run = _framework(run.settings.framework), run.task.name, run
+        made.name = made.workspace = made.lang = made._train = made._test = None
+        made._reading = {}
+        made._config = {name: value for name, value in run.settings.to_dict().items() if _is_said(name, value)}
+        made._agent = f"{made.framework}:{os.fspath(output_dir)}"
+        return made
+
+    def update_config(self, **kwargs: Any) -> None:
+        """Change settings of the model and of its training: documented keys, and the framework's own, by name.
+
+        Raises:
+            UnknownSetting: no such key; the nearest is named. ConfigError: a value that cannot be used.
+        """
+        self._config = argilla_settings.changed(self.framework, self._config, kwargs)
+
+    def train(self, output_dir: str | os.PathLike[str] = "", *, path: str | os.PathLike[str] = "") -> dict[str, Any]:
+        """Train, and give the scores of each part that was held out: {} where there is none.
+
+        output_dir, path: two names of the folder of the run; without one nothing is written.
+
+        Raises:
+            FrameworkError: the trainer was opened by `load`, and has no data. And as `tunesmith.train`.
+        """
+        if self._train is None:
+            raise FrameworkError(
+                "this trainer was opened from a folder and has no data set to train on: make a new one."
+            )
+        if output_dir and path and os.fspath(output_dir) != os.fspath(path):
+            raise ConfigError("path", path, f"the same as output_dir, {os.fspath(output_dir)!r}, or neither")
+        folder = os.fspath(output_dir or path)
+        held = {} if self._test is None else {"test": self._test}
+        given = {**self._reading, **held, **self._config}
+        self._run = api.train(self._train, task=self.task, framework=self.framework, output_dir=folder, **given)
+        self._agent = f"{self.framework}:{folder or datetime.now().isoformat(timespec='seconds')}"
+        return {split: dict(scores) for split, scores in self._run.metrics.items()}
+
+    def predict(self, text: Any, as_argilla_records: bool = True, *, batch_size: int = 32) -> Any:
+        """One prediction for one input, a list of them for a list, in order.
+
+        text: a text, a mapping of named inputs, or a record; or a list of these, where words of one text are a list.
+        as_argilla_records: records with the prediction, and the run as its agent; of a record a copy, with all else
+            that it had. False: `Prediction`s.
+
+        Raises:
+            FrameworkError: nothing is trained yet. ConfigError: predictions of the task are no records.
+        """
+        run = self.get_trainer()
+        one = not isinstance(text, list | tuple) and not _is_records(text)
+        values = [text] if one else list(text)
+        found = run.predict([predicted.as_input(value) for value in values], batch_size=batch_size)
+        made: list[Any] = list(found)
+        if as_argilla_records:
+            pairs = zip(found, values, strict=True)
+            made = [predicted.as_record(each, value, self.task, self._agent) for each, value in pairs]
+        return made[0] if one else made
+
+    def save(self, output_dir: str | os.PathLike[str]) -> None:
+        """Write the trained model to a folder that `ArgillaTrainer.load` and `tunesmith.load` open."""
+        self.get_trainer().save(output_dir)
+        self._agent = f"{self.framework}:{os.fspath(output_dir)}"
+
+    def get_model_kwargs(self) -> dict[str, Any]:
+        """The settings of the model that are set."""
+        return argilla_settings.parted(self.framework, self._config)[0]
+
+    def get_trainer_kwargs(self) -> dict[str, Any]:
+        """The settings of training that are set."""
+        return argilla_settings.parted(self.framework, self._config)[1]
+
+    def get_trainer(self) -> Run:
+        """The run: the model with its scores, its settings and its folder.
+
+        Raises:
+            FrameworkError: nothing is trained yet.
+        """
+        if self._run is None:
+            raise FrameworkError(
+                "nothing is trained yet: call `train`, or open a trained model by `ArgillaTrainer.load`."
+            )
+        return self._run
+
+    def get_trainer_model(self) -> Any:
+        """The framework's own object of the trained model."""
+        return self.get_trainer().model
+
+    def get_trainer_tokenizer(self) -> Any:
+        """The tokenizer of the trained model, None where the framework's model reads text itself."""
+        return self.get_trainer().tokenizer
+
+    def __repr__(self) -> str:
+        data = f"{self._told(self._train)} to train"
+        data += f", {self._told(self._test)} to score" if self._test is not None else ""
+        shown = {"data": "none: opened from a folder" if self._train is None else data}
+        shown |= {"trained": repr(self._run)} if self._run is not None else {}
+        for title, values in (("model", self.get_model_kwargs()), ("training", self.get_trainer_kwargs())):
+            shown[title] = ", ".join(f"{name}={value!r}" for name, value in values.items()) or "defaults"
+        lines = [
+            textwrap.fill(text, 100, initial_indent=f"  {title:9} ", subsequent_indent=" " * 12)
+            for title, text in shown.items()
+        ]
+        named = f"{self.name!r}, " if self.name else ""
+        head = f"ArgillaTrainer({named}framework={self.framework!r}, task={self.task!r})"
+        return "\n".join([head, *lines])
+
+    def _told(self, data: Any) -> str:
+        try:
+            return f"{len(data)} records" if _is_records(data) else f"{type(data).__name__} of {len(data)}"
+        except TypeError:
+            return type(data).__name__
+
+    def _task(self, dataset: Any, load_kwargs: Mapping[str, Any]) -> str:
+        """The task to train: of records that of their type, of other data what is said."""
+        if self.name is not None:
+            _check(load_kwargs, [name for name in inspect.signature(session.load).parameters if name != "name"])
+            holder, place = placed(self.workspace)
+            return TASKS[holder.dataset(self.name, place).task]
+        known = {name: each for name, each in every_setting().items() if each.group == "Data" and name != "train"}
+        if _is_records(dataset):
+            _check(load_kwargs, ["limit"])
+            return TASKS[dataset.task]
+        _check(load_kwargs, ["task", *known])
+        return registry.tasks.resolve(load_kwargs.get("task") or "text-classification")
+
+    def _first(self, lang: Any, model: Any, seed: int, gpu_id: Any) -> dict[str, Any]:
+        """The documented defaults, and what the constructor was told."""
+        said: dict[str, Any] = {"seed": seed}
+        said |= {"base": model} if model is not None else {}
+        said |= {"device": gpu_id} if gpu_id != -1 else {}
+        if lang is not None and "lang" not in registry.frameworks.get(self.framework).arguments:
+            raise ConfigError("lang", lang, f"None: {self.framework} asks for no language")
+        said |= {"lang": lang} if lang is not None else {}
+        return argilla_settings.changed(self.framework, argilla_settings.documented(self.framework), said)
+
+    def _data(self, dataset: Any, parts: Parts, load_kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+        """(training data, held-out data or None)"""
+        if self.name is not None:
+            dataset = session.load(self.name, self.workspace, **load_kwargs)
+            if not dataset:
+                raise NothingToTrain(f"the data set {self.name!r}")
+        elif not _is_records(dataset):
+            self._reading = {name: value for name, value in load_kwargs.items() if name != "task"}
+            return dataset, parts.test or None
+        elif load_kwargs.get("limit") is not None:
+            first = type(dataset)(dataset[: load_kwargs["limit"]])
+            first.settings, first.origin = dataset.settings, dataset.origin
+            dataset = first
+        found = dividing.divided(dataset, parts)
+        return found["train"], found.get("test")
+
+
+def _framework(name: Any) -> str:
+    """The name under which the trainer knows a framework: 'peft' stays, though it is a setting of transformers.
+
+    Raises:
+        UnknownName, ConfigError: no such framework, or none.
+    """
+    name = getattr(name, "value", name)
+    if not isinstance(name, str):
+        known = ", ".join(registry.frameworks.names())
+        raise ConfigError("framework", name, f"the name of one: {known}")
+    canonical = registry.frameworks.resolve(name)
+    return "peft" if registry.frameworks.settings_of(name) else canonical
+
+
+def _is_records(data: Any) -> bool:
+    return hasattr(type(data), "record_type")
+
+
+def _check(given: Mapping[str, Any], known: Sequence[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise UnknownSetting(name, known)
+
+
+def _is_said(name: str, value: Any) -> bool:
+    """Whether a setting of a run is worth telling: not where it is the default, or says from which data."""
+    known = every_setting().get(name)
+    if known is None or name in ("task", "framework", "output_dir"):
+        return known is None
+    return known.group != "Data" and value != known.default

@@ -1,0 +1,95 @@
+"""Predictions as records: every label with its score, spans on the text's own tokens, and who predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import ConfigError
+from ..tasks.base import Prediction
+from .feeding import input_of
+from .preparing import TASKS
+from .record import Record
+from .spans import places
+from .types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
+
+RECORDS = {task: name for name, task in TASKS.items()}
+"""The task that trains -> the records' task."""
+
+
+def as_input(value: Any) -> Any:
+    """What a model reads of a record, or of the named inputs of one; anything else as it is."""
+    if isinstance(value, Record):
+        return input_of(value)
+    if isinstance(value, Mapping) and not {"text", "tokens"} & set(value):
+        return input_of(TextClassificationRecord(inputs=value))
+    return value
+
+
+def as_record(prediction: Prediction, value: Any, task: str, agent: str) -> Any:
+    """The record of one prediction. `value`: what was predicted; a record is copied, and keeps all but the prediction.
+
+    task: the one that was trained. Labels stand with the best first, spans in the order of the text.
+
+    Raises:
+        ConfigError: predictions of this task are no records.
+    """
+    if task not in RECORDS or prediction.value is not None:
+        wanted = "False: a record holds labels, spans or texts"
+        raise ConfigError("as_argilla_records", True, wanted)
+    if task == "token-classification":
+        record: Any = _tagged(value, prediction)
+    else:
+        several = prediction.labels is not None
+        record = _copied(value) if isinstance(value, Record) else _made(value, task, several)
+        record.prediction = _written(prediction) if task == "sequence-sequence" else _scored(prediction)
+    record.prediction_agent = agent
+    return record
+
+
+def _scored(prediction: Prediction) -> list[tuple[str, float]]:
+    scores = prediction.scores or {}
+    return [(name, _share(score)) for name, score in sorted(scores.items(), key=lambda item: -item[1])]
+
+
+def _written(prediction: Prediction) -> list[tuple[str, float]]:
+    return [(prediction.text or "", 1.0 if prediction.score is None else _share(prediction.score))]
+
+
+def _copied(record: Record) -> Any:
+    return type(record).from_dict(record.to_dict())
+
+
+def _made(value: Any, task: str, several: bool) -> Any:
+    if task == "sequence-sequence":
+        return Text2TextRecord(value["text"] if isinstance(value, Mapping) else value)
+    if isinstance(value, Mapping):
+        return TextClassificationRecord(inputs={str(name): str(part) for name, part in value.items()})
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = dict(zip(("text", "pair"), map(str, value), strict=False))
+        return TextClassificationRecord(inputs=value, multi_label=several)
+    return TextClassificationRecord(value, multi_label=several)
+
+
+def _tagged(value: Any, prediction: Prediction) -> TokenClassificationRecord:
+    """A text alone is cut at the ends of the spans; of tokens that are given, a span has those that it touches."""
+    spans = [(each.label, each.start, each.end, _share(each.score)) for each in prediction.spans or ()]
+    spans.sort(key=lambda span: span[1:3])
+    if isinstance(value, Mapping):
+        value = value.get("tokens", value.get("text"))
+    if isinstance(value, str):
+        return TokenClassificationRecord(value, prediction=spans)
+    record = _copied(value) if isinstance(value, Record) else TokenClassificationRecord(tokens=list(value))
+    where = places(record.text, record.tokens)
+    found = []
+    for label, start, end, score in spans:
+        touched = [place for place in where if place[0] < end and start < place[1]]
+        if touched:
+            found.append((label, touched[0][0], touched[-1][1], score))
+    record.prediction = found
+    return record
+
+
+def _share(score: float) -> float:
+    """A score from 0 to 1, which a sum of rounded ones may leave by a hair."""
+    return min(max(float(score), 0.0), 1.0)

@@ -1,0 +1,465 @@
+"""The trainer as a user of Argilla writes it, with the import changed; each defect of the original has a test."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import small_tasks
+import tiny
+import tunesmith.argilla as rg
+from tunesmith import Prediction
+from tunesmith.argilla import ArgillaTrainer
+from tunesmith.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    FrameworkError,
+    NothingToTrain,
+    RowError,
+    UnknownName,
+    UnknownSetting,
+    UnsupportedTask,
+)
+from tunesmith.records import session
+from tunesmith.records.store.store import Store
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path) -> Any:
+    session.init(database=tmp_path / "records.db")
+    yield
+    session.close()
+
+
+def messages(count: int = 120, **more: Any) -> list[Any]:
+    """Messages that are spam or ham, ids of their own."""
+    rows = (small_tasks.classes()[0] + small_tasks.classes()[1])[:count]
+    return [
+        rg.TextClassificationRecord(row["text"], annotation=row["label"], id=f"{at:03}", **more)
+        for at, row in enumerate(rows)
+    ]
+
+
+def marked(count: int = 120) -> list[Any]:
+    """Messages with several labels each."""
+    rows = small_tasks.several()[0][:count]
+    return [
+        rg.TextClassificationRecord(row["text"], annotation=row["label"], multi_label=True, id=at)
+        for at, row in enumerate(rows)
+    ]
+
+
+def sentences() -> list[Any]:
+    train, held = small_tasks.tagged()
+    return [
+        rg.TokenClassificationRecord(tokens=row["tokens"], tags=row["tags"], id=at)
+        for at, row in enumerate(train + held)
+    ]
+
+
+@pytest.fixture
+def spam() -> str:
+    rg.log(messages(), "spam", verbose=False)
+    rg.configure_dataset_settings("spam", rg.TextClassificationSettings(["spam", "ham", "never"]))
+    return "spam"
+
+
+@pytest.fixture
+def people() -> str:
+    rg.log(sentences(), "people", verbose=False)
+    return "people"
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: Any) -> str:
+    return tiny.bert(tmp_path_factory.mktemp("base"), [row["text"] for row in small_tasks.classes()[0]])
+
+
+def held_rows(trainer: Any, split: str = "test") -> list[Any]:
+    return trainer.get_trainer().folder.read_json("run.lock")["data"][split]["rows"]
+
+
+TEXTS = ["Free entry! Call now to claim your prize", "see you at home tonight"]
+
+
+# the scenario
+
+
+def test_a_token_data_set_is_trained_predicted_and_logged_back(people: str, tmp_path: Path) -> None:
+    trainer = ArgillaTrainer(name=people, framework="baseline", train_size=0.8)
+    trainer.update_config(share=0.4)
+    metrics = trainer.train(output_dir=tmp_path / "run")
+    assert metrics["test"]["f1"] > 0.8
+    records = trainer.predict(["Maria Lopez lives in Berlin .", "Nothing here ."])
+    assert rg.log(records, "people", verbose=False).processed == 2
+    found = rg.load("people", query="NOT annotated_as:*")
+    assert [record.text for record in found] == ["Maria Lopez lives in Berlin .", "Nothing here ."]
+    assert [(label, found[0].text[start:end]) for label, start, end, _ in found[0].prediction] == [
+        ("PER", "Maria Lopez"),
+        ("LOC", "Berlin"),
+    ]
+    assert found[0].prediction_agent == f"baseline:{tmp_path / 'run'}"
+
+
+def test_the_parts_are_those_of_prepare_for_training(spam: str, tmp_path: Path) -> None:
+    trainer = ArgillaTrainer(spam, "baseline", train_size=0.75, seed=7)
+    trainer.train(tmp_path / "run")
+    prepared = rg.load(spam).prepare_for_training("transformers", train_size=0.75, seed=7)
+    assert held_rows(trainer, "train") == prepared["train"]["id"]
+    assert held_rows(trainer) == prepared["test"]["id"]
+
+
+def test_labels_have_the_order_of_the_settings_one_that_no_record_has_too(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "baseline", train_size=0.8)
+    trainer.train()
+    assert trainer.get_trainer().framework_model.labels.names == ("spam", "ham", "never")
+    found = trainer.predict(TEXTS, as_argilla_records=False)
+    assert list(found[0].scores) == ["spam", "ham", "never"]
+
+
+def test_a_class_that_only_the_test_part_has_shifts_no_label() -> None:
+    rows = messages(60)
+    rg.log(rows, "few", verbose=False)
+    held = rg.load("few").prepare_for_training("transformers", train_size=0.5, seed=1)["test"]["id"]
+    alone = next(row for row in rows if row.id == held[0])
+    rg.log(rg.TextClassificationRecord(alone.text, annotation="alone", id=alone.id), "few", verbose=False)
+    trainer = ArgillaTrainer("few", "baseline", train_size=0.5, seed=1)
+    trainer.train()
+    found = trainer.predict([row.text for row in rows], as_argilla_records=False)
+    assert list(found[0].scores) == ["alone", "ham", "spam"]
+    right = [each.label == row.annotation for each, row in zip(found, rows, strict=True) if row.id not in held]
+    assert sum(right) / len(right) > 0.8
+
+
+# predictions
+
+
+def test_one_text_gives_one_record_and_a_list_a_list_in_order(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "baseline")
+    assert trainer.train() == {}
+    one = trainer.predict(TEXTS[0])
+    assert isinstance(one, rg.TextClassificationRecord)
+    many = trainer.predict(TEXTS)
+    assert [record.text for record in many] == TEXTS
+    assert many[0].prediction == one.prediction
+    assert {label for label, _ in one.prediction} == {"spam", "ham", "never"}
+    assert sum(score for _, score in one.prediction) == pytest.approx(1)
+    assert one.prediction[0][0] == "spam"
+    assert one.prediction == sorted(one.prediction, key=lambda part: -part[1])
+    assert (one.status, one.annotation, one.multi_label) == ("Default", None, False)
+    assert one.prediction_agent.startswith("baseline:")
+    assert isinstance(trainer.predict(TEXTS[0], as_argilla_records=False), Prediction)
+    assert trainer.predict([]) == []
+
+
+def test_several_labels_are_trained_without_a_split_and_predicted_with_every_score() -> None:
+    trainer = ArgillaTrainer(dataset=rg.DatasetForTextClassification(marked()), framework="baseline")
+    trainer.train()
+    record = trainer.predict("Call 0800 now for your FREE prize! Want it?")
+    assert record.multi_label
+    assert record.prediction[0][0] in ("figures", "spam")
+    assert len(record.prediction) == 3
+
+
+def test_spans_keep_their_scores_and_their_ends(people: str) -> None:
+    trainer = ArgillaTrainer(people, "baseline")
+    trainer.train()
+    first, second = trainer.predict(["Anna Weber flew home.", "They met in New York."])
+    assert first.tokens == ("Anna", "Weber", "flew", "home.")
+    assert second.tokens == ("They", "met", "in", "New", "York", ".")
+    (label, start, end, score) = second.prediction[0]
+    assert (label, second.text[start:end]) == ("LOC", "New York")
+    assert score > 0.9
+    assert len(second.prediction) == 1
+
+
+def test_words_of_a_text_stay_words(people: str) -> None:
+    trainer = ArgillaTrainer(people, "baseline")
+    trainer.train()
+    found = trainer.predict([["Omar", "Haddad", "lives", "here"], "Lima"])
+    assert found[0].tokens == ("Omar", "Haddad", "lives", "here")
+    assert found[0].prediction[0][:3] == ("PER", 0, 11)
+    assert found[1].text == "Lima"
+
+
+def test_records_are_predicted_in_copies_that_keep_all_else(people: str) -> None:
+    trainer = ArgillaTrainer(people, "baseline")
+    trainer.train()
+    known = rg.load(people, limit=3)
+    found = trainer.predict(known)
+    assert [record.id for record in found] == [0, 1, 2]
+    assert [record.annotation for record in found] == [record.annotation for record in known]
+    assert found[0].prediction
+    assert known[0].prediction is None
+    rg.log(found, people, verbose=False)
+    assert rg.load(people, ids=[0])[0].annotation == known[0].annotation
+
+
+def test_several_inputs_are_predicted_as_they_were_trained() -> None:
+    rows = [
+        rg.TextClassificationRecord(inputs={"title": f"offer {at % 2}", "body": row.text}, annotation=row.annotation)
+        for at, row in enumerate(messages(60))
+    ]
+    trainer = ArgillaTrainer(dataset=rg.DatasetForTextClassification(rows), framework="baseline")
+    trainer.train()
+    inputs = {"title": "offer", "body": "Free entry! Call now"}
+    record = trainer.predict(inputs)
+    assert record.inputs == inputs
+    by_text = trainer.predict("title: offer\nbody: Free entry! Call now")
+    assert record.prediction == by_text.prediction
+
+
+def test_nothing_is_predicted_before_training(spam: str) -> None:
+    with pytest.raises(FrameworkError, match="nothing is trained yet: call `train`"):
+        ArgillaTrainer(spam, "baseline").predict("a text")
+
+
+def test_numbers_are_no_records() -> None:
+    rows = [{"text": f"text {at} " + "good " * at, "label": at / 10} for at in range(20)]
+    trainer = ArgillaTrainer(dataset=rows, framework="baseline", label_kind="regression")
+    trainer.train()
+    assert trainer.predict("good good", as_argilla_records=False).value is not None
+    with pytest.raises(ConfigError, match="as_argilla_records' is True: expected False"):
+        trainer.predict("good good")
+
+
+# data
+
+
+def test_data_in_memory_and_a_file_need_no_store(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in small_tasks.classes()[0]), encoding="utf-8")
+    for data in (rg.DatasetForTextClassification(messages()), small_tasks.classes()[0], str(file)):
+        trainer = ArgillaTrainer(framework="baseline", dataset=data, train_size=0.75)
+        assert trainer.train()["test"]["accuracy"] > 0.7
+    tagged = ArgillaTrainer(dataset=small_tasks.tagged()[0], framework="baseline", task="token-classification")
+    tagged.train()
+    assert tagged.predict("Li Wei lives in Nairobi .").prediction[0][0] == "PER"
+
+
+def test_what_is_loaded_is_asked_for_as_of_load(spam: str, tmp_path: Path) -> None:
+    trainer = ArgillaTrainer(spam, "baseline", query="annotated_as:spam OR annotated_as:ham", limit=50)
+    trainer.train(path=tmp_path / "run")
+    assert len(held_rows(trainer, "train")) == 50
+    with pytest.raises(UnknownSetting, match=r"unknown setting 'limits'. Did you mean 'limit'"):
+        ArgillaTrainer(spam, "baseline", limits=50)
+    with pytest.raises(DataError, match="nope"):
+        ArgillaTrainer("nope", "baseline")
+    with pytest.raises(NothingToTrain, match="'spam'"):
+        ArgillaTrainer(spam, "baseline", query="annotated_as:nothing")
+
+
+def test_the_name_or_the_data_set_but_not_both(spam: str) -> None:
+    for given in ({}, {"name": spam, "dataset": messages()}):
+        with pytest.raises(ConfigError, match=r"the name of a data set, or dataset=… in its place, not both"):
+            ArgillaTrainer(framework="baseline", **given)
+
+
+def test_discarded_records_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows = messages(60)
+    rows[0].status = "Discarded"
+    rows.append(rg.TextClassificationRecord("to be labelled", id="new"))
+    rg.log(rows, "some", verbose=False)
+    trainer = ArgillaTrainer("some", "baseline")
+    trainer.train(tmp_path / "run")
+    assert "000" not in held_rows(trainer, "train")
+    told = trainer.get_trainer().folder.read_json("audit.json")["train"]
+    assert told["left_out"] == {"discarded": ["000"], "not annotated": ["new"]}
+
+
+def test_the_seed_zero_is_a_seed_and_ids_of_figures_stay_texts(spam: str, tmp_path: Path) -> None:
+    found = []
+    for at, seed in enumerate((0, 0, 1)):
+        trainer = ArgillaTrainer(spam, "baseline", train_size=0.8, seed=seed)
+        trainer.train(tmp_path / str(at))
+        found.append(held_rows(trainer))
+    assert found[0] == found[1] != found[2]
+    assert all(isinstance(row, str) and len(row) == 3 for row in found[0])
+
+
+def test_the_history_of_the_records_knows_the_run(spam: str, tmp_path: Path) -> None:
+    ArgillaTrainer(spam, "baseline").train(tmp_path / "run")
+    with Store(tmp_path / "records.db") as store:
+        event = store.history(spam, "default", "000")[-1]
+    assert (event.kind, event.set) == ("used", {"split": "train", "run": str((tmp_path / "run").resolve())})
+
+
+def test_the_active_workspace_stays(spam: str) -> None:
+    rg.log(messages(40), "theirs", workspace="other", verbose=False)
+    trainer = ArgillaTrainer("theirs", "baseline", workspace="other")
+    trainer.train()
+    assert rg.get_workspace() == "default"
+
+
+# what is refused
+
+
+def test_an_unfit_pair_is_refused_before_records_are_read(people: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "load", lambda *_, **__: pytest.fail("records were read"))
+    rg.log(rg.Text2TextRecord("a", annotation="b"), "texts", verbose=False)
+    with pytest.raises(UnsupportedTask, match="baseline cannot train sequence-sequence") as told:
+        ArgillaTrainer("texts", "baseline")
+    assert "transformers" in str(told.value)
+    assert not isinstance(told.value, NotImplementedError)
+
+
+def test_a_framework_is_needed_and_the_nearest_is_named(spam: str) -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'setfit'"):
+        ArgillaTrainer(spam, "setfitt")
+    with pytest.raises(ConfigError, match="setting 'framework' is None: expected the name of one: transformers"):
+        ArgillaTrainer(spam)
+
+
+@pytest.mark.parametrize("size", [0, 2, -0.5, "0.8"])
+def test_a_wrong_size_is_a_value_error(spam: str, size: Any) -> None:
+    with pytest.raises(ValueError, match="train_size"):
+        ArgillaTrainer(spam, "baseline", train_size=size)
+
+
+def test_a_model_that_is_not_there_is_not_ignored(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "transformers", model="no/such-model")
+    with pytest.raises(ArtifactError, match="no/such-model"):
+        trainer.train()
+    with pytest.raises(ConfigError, match="'base' is 'minilm'"):
+        ArgillaTrainer(spam, "baseline", model="minilm").train()
+
+
+def test_a_language_is_refused_where_none_is_read(spam: str) -> None:
+    with pytest.raises(ConfigError, match="'lang' is 'de': expected None: baseline asks for no language"):
+        ArgillaTrainer(spam, "baseline", lang="de")
+
+
+def test_a_device_that_is_not_there_is_refused(spam: str) -> None:
+    with pytest.raises(ConfigError, match="'device' is 3: expected 'cpu' or 'auto'"):
+        ArgillaTrainer(spam, "baseline", gpu_id=3).train()
+    ArgillaTrainer(spam, "baseline", gpu_id="cpu").train()
+
+
+def test_a_label_outside_the_settings_is_told_by_its_record(spam: str) -> None:
+    rg.log(rg.TextClassificationRecord("x", annotation="odd", id="bad"), spam, verbose=False)
+    with pytest.raises(RowError, match="row bad, column 'annotation': label 'odd' is not in the settings"):
+        ArgillaTrainer(spam, "baseline")
+
+
+# settings
+
+
+def test_an_unknown_key_names_the_nearest(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "transformers")
+    with pytest.raises(TypeError, match=r"unknown setting 'learning_rat'. Did you mean 'learning_rate'"):
+        trainer.update_config(learning_rat=1e-3)
+    with pytest.raises(ConfigError, match="num_train_epochs"):
+        trainer.update_config(num_train_epochs="many")
+    assert trainer.get_trainer_kwargs()["num_train_epochs"] == 3
+
+
+def test_defaults_are_the_documented_ones_but_not_where_those_are_in_error(spam: str) -> None:
+    told = ArgillaTrainer(spam, "transformers", seed=5).get_trainer_kwargs()
+    assert told["per_device_train_batch_size"] == 8
+    assert (told["learning_rate"], told["save_steps"], told["seed"]) == (5e-5, 500, 5)
+    assert not {"adam_beta2", "max_steps", "hub_token", "hub_model_id"} & set(told)
+    lora = ArgillaTrainer(spam, "peft").get_model_kwargs()["lora"]
+    assert (lora["r"], lora["lora_alpha"], lora["lora_dropout"]) == (8, 16, 0.1)
+
+
+def test_documented_keys_take_effect(spam: str, bert: str, tmp_path: Path) -> None:
+    trainer = ArgillaTrainer(spam, "transformers", limit=16)
+    trainer.update_config(pretrained_model_name_or_path=bert, local_files_only=True)
+    trainer.update_config(max_steps=2, adam_beta2=0.9, per_device_train_batch_size=4, evaluation_strategy="no")
+    trainer.train(tmp_path / "run")
+    args = trainer.get_trainer().folder.read_json("training_args.json")
+    assert (args["max_steps"], args["adam_beta2"], args["per_device_train_batch_size"]) == (2, 0.9, 4)
+    assert trainer.get_trainer_model().config.hidden_size == 32
+    assert trainer.get_model_kwargs() == {
+        "base": bert,
+        "model_args": {"local_files_only": True},
+    }
+    assert trainer.get_trainer_tokenizer()("free")["input_ids"]
+
+
+def test_predictions_do_not_change_between_calls(spam: str, bert: str) -> None:
+    trainer = ArgillaTrainer(spam, "transformers", model=bert, limit=16, framework_kwargs={"max_steps": 1})
+    trainer.train()
+    first = [record.prediction for record in trainer.predict(TEXTS)]
+    assert [record.prediction for record in trainer.predict(TEXTS)] == first
+
+
+def test_an_adapter_is_trained_by_its_documented_settings(spam: str, bert: str, tmp_path: Path) -> None:
+    trainer = ArgillaTrainer(spam, "peft", model=bert, limit=16)
+    trainer.update_config(r=2, lora_alpha=4, max_steps=1)
+    trainer.train(tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "adapter_config.json").read_text())
+    assert (told["r"], told["lora_alpha"], told["task_type"]) == (2, 4, "SEQ_CLS")
+    assert ArgillaTrainer.load(tmp_path / "run").framework == "peft"
+
+
+def test_what_the_caller_gave_stays_as_it_is(spam: str) -> None:
+    given = {"C": 0.5}
+    trainer = ArgillaTrainer(spam, "baseline", framework_kwargs=given)
+    trainer.update_config(C=2.0)
+    assert given == {"C": 0.5}
+    assert ArgillaTrainer(spam, "baseline").get_trainer_kwargs() == {"seed": 42}
+
+
+def test_it_is_told_in_short(spam: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        trainer = ArgillaTrainer(spam, "baseline", train_size=0.8)
+    trainer.update_config(ngrams=3)
+    told = repr(trainer)
+    assert told.splitlines()[0] == "ArgillaTrainer('spam', framework='baseline', task='text-classification')"
+    assert "96 records to train, 24 records to score" in told
+    assert "ngrams=3" in told
+    assert len(told.splitlines()) < 6
+    assert len(caplog.records) < 3
+
+
+# folders
+
+
+def test_a_model_is_reopened_in_a_new_process_without_its_data_set(spam: str, tmp_path: Path) -> None:
+    trainer = ArgillaTrainer(spam, "baseline", train_size=0.8)
+    trainer.train(tmp_path / "run")
+    code = (
+        "import sys, json; from tunesmith.argilla import ArgillaTrainer; t = ArgillaTrainer.load(sys.argv[1]); "
+        "print(json.dumps([[r.prediction, r.prediction_agent] for r in t.predict(json.loads(sys.argv[2]))]))"
+    )
+    given = [sys.executable, "-c", code, str(tmp_path / "run"), json.dumps(TEXTS)]
+    done = subprocess.run(given, capture_output=True, text=True, check=True)
+    for record, (scores, agent) in zip(trainer.predict(TEXTS), json.loads(done.stdout), strict=True):
+        assert [label for label, _ in scores] == [label for label, _ in record.prediction]
+        assert [score for _, score in scores] == pytest.approx([score for _, score in record.prediction], abs=1e-6)
+        assert agent == record.prediction_agent
+
+
+def test_a_reopened_trainer_has_no_data_to_train_on(spam: str, tmp_path: Path) -> None:
+    trainer = ArgillaTrainer(spam, "baseline")
+    trainer.update_config(ngrams=3)
+    trainer.train()
+    trainer.save(tmp_path / "kept")
+    again = ArgillaTrainer.load(tmp_path / "kept")
+    assert again.get_trainer_kwargs() == {"ngrams": 3}
+    assert "opened from a folder" in repr(again)
+    with pytest.raises(FrameworkError, match="has no data set to train on"):
+        again.train()
+    with pytest.raises(ArtifactError, match="no such run"):
+        ArgillaTrainer.load(tmp_path / "nowhere")
+
+
+def test_all_that_is_written_is_in_the_folder(spam: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = tmp_path / "cwd"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    trainer = ArgillaTrainer(spam, "baseline", train_size=0.8)
+    trainer.train()
+    assert list(empty.iterdir()) == []
+    trainer.train("run")
+    assert [path.name for path in empty.iterdir()] == ["run"]
+    with pytest.raises(ConfigError, match="'path' is 'b': expected the same as output_dir, 'a', or neither"):
+        trainer.train("a", path="b")

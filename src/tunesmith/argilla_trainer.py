@@ -12,6 +12,7 @@ from typing import Any, Self
 from . import api, argilla_settings, registry
 from .config import settings as every_setting
 from .errors import ConfigError, FrameworkError, NothingToTrain, UnknownSetting
+from .folder import Listener
 from .records import dividing, predicted, session
 from .records.opened import placed
 from .records.parts import Parts
@@ -92,10 +93,17 @@ class ArgillaTrainer:
         """
         self._config = argilla_settings.changed(self.framework, self._config, kwargs)
 
-    def train(self, output_dir: str | os.PathLike[str] = "", *, path: str | os.PathLike[str] = "") -> dict[str, Any]:
+    def train(
+        self,
+        output_dir: str | os.PathLike[str] = "",
+        *,
+        path: str | os.PathLike[str] = "",
+        listener: Listener | None = None,
+    ) -> dict[str, Any]:
         """Train, and give the scores of each part that was held out: {} where there is none.
 
-        output_dir, path: two names of the folder of the run; without one nothing is written.
+        output_dir, path: two names of the folder of the run; without one nothing is written. listener: is told of
+            events (kind, values).
 
         Raises:
             FrameworkError: the trainer was opened by `load`, and has no data. And as `tunesmith.train`.
@@ -108,8 +116,8 @@ class ArgillaTrainer:
             raise ConfigError("path", path, f"the same as output_dir, {os.fspath(output_dir)!r}, or neither")
         folder = os.fspath(output_dir or path)
         held = {} if self._test is None else {"test": self._test}
-        given = {**self._reading, **held, **self._config}
-        self._run = api.train(self._train, task=self.task, framework=self.framework, output_dir=folder, **given)
+        given = {**self._reading, **held, **self._config, "task": self.task, "framework": self.framework}
+        self._run = api.train(self._train, output_dir=folder, listener=listener, **given)
         self._agent = f"{self.framework}:{folder or datetime.now().isoformat(timespec='seconds')}"
         return {split: dict(scores) for split, scores in self._run.metrics.items()}
 

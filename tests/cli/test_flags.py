@@ -130,7 +130,9 @@ def test_without_a_file_the_run_file_must_name_the_data(tmp_path):
     file.write_text("base: minilm\n")
     with pytest.raises(ConfigError) as caught:
         training.read(["--config", str(file)])
-    assert str(caught.value).startswith("FILE is missing: give the training data, or a run file that names it under")
+    assert str(caught.value).startswith(
+        "FILE is missing: give the training data, --name with a stored data set, or a run"
+    )
 
 
 def test_a_flag_wins_over_the_run_file_and_the_run_file_over_the_defaults(tmp_path):

@@ -67,8 +67,9 @@ def version() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0, 1 (work failed), 2 (usage), 130 (interrupted), 141 (reader went away)."""
     debug = os.environ.get("TUNESMITH_DEBUG", "") not in ("", "0")
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(list(sys.argv[1:] if argv is None else argv))
+        code = _run(words)
         sys.stdout.flush()  # a reader that went away shows here, not at the interpreter's end
         return code
     except KeyboardInterrupt:
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         from .wording import as_flags
 
-        return _fail(f"error: {as_flags(str(error))}", 2 if isinstance(error, ConfigError | UnknownName) else 1)
+        return _fail(f"error: {as_flags(str(error), words)}", 2 if isinstance(error, ConfigError | UnknownName) else 1)
     except Exception as error:
         if debug:
             raise

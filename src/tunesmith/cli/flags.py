@@ -48,6 +48,18 @@ def usage_error(message: str) -> ConfigError:
     return error
 
 
+def said(argv: Sequence[str], flag: str) -> str | None:
+    """The word after a flag, or after its '='; '' where there is none, None where the flag is not said."""
+    for place, word in enumerate(argv):
+        name, equals, value = word.partition("=")
+        if word == "--":
+            return None
+        if name.replace("_", "-") == flag:
+            after = argv[place + 1] if place + 1 < len(argv) else ""
+            return value if equals else "" if after.startswith("--") else after
+    return None
+
+
 def _unknown_flag(flag: str, flags: Sequence[str]) -> UnknownSetting:
     error = UnknownSetting(flag, flags)
     name = flag.lstrip("-").replace("-", "_")

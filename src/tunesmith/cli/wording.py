@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 
-def as_flags(message: str) -> str:
+def as_flags(message: str, argv: Sequence[str] = ()) -> str:
     """`message` with each setting as its flag: label_kind='multi' is --label-kind multi.
 
-    A mapping of columns is told as the flag takes it: columns={'text': …} is --columns text=….
+    A mapping of columns is told as the flag takes it: columns={'text': …} is --columns text=…. argv: the command line,
+    which may name the framework whose settings these are.
     """
-    from ..config import arguments
+    from ..config import TRANSFORMERS, arguments
+    from ..registry import frameworks
+    from .flags import said
 
-    known = arguments()
+    framework = said(argv, "--framework") or TRANSFORMERS
+    is_known = framework in frameworks.names() or framework in frameworks.aliases
+    known = arguments(framework if is_known else TRANSFORMERS)
 
     def flag(name: str) -> str:
         return "--" + name.replace("_", "-")

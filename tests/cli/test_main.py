@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -31,10 +30,11 @@ def fails(monkeypatch, capsys, error):
 @pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["predict", "--help"], ["evaluate", "-h"]])
 def test_help_answers_in_under_half_a_second(words):
     took = []
-    for _ in range(3):  # the best of three: other work on the machine is not ours
-        start = time.perf_counter()
+    for _ in range(3):  # of the processor, the best of three: other work on the machine is not ours
+        start = os.times()
         done = run(*words)
-        took.append(time.perf_counter() - start)
+        end = os.times()
+        took.append(end.children_user + end.children_system - start.children_user - start.children_system)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("usage: tunesmith")
         assert done.stderr == ""

@@ -46,6 +46,23 @@ def trained(request: Any, tmp_path_factory: Any) -> tuple[Run, list[Any]]:
     return fit(framework, task, train, held, folder), inputs(task, held)
 
 
+_STRANGER = """
+import json, sys, tunesmith
+for line in sys.stdin:
+    folder, texts = json.loads(line)
+    print("found", json.dumps([each.to_dict() for each in tunesmith.load(folder).predict(texts)]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Any:
+    """A process that has trained nothing: told a folder and inputs in a line, it answers with predictions."""
+    command = [sys.executable, "-c", _STRANGER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.stdin.close()
+
+
 def fit(framework: str, task: str, train: Any, held: Any, folder: Path | str = "", seed: int = 1) -> Run:
     settings = small_tasks.SETTINGS[framework, task]
     return tunesmith.train(train, test=held, task=task, framework=framework, output_dir=folder, seed=seed, **settings)
@@ -84,19 +101,13 @@ def test_it_learns_a_small_task(trained: Any) -> None:
     assert run.metrics["test"][run.task.primary_metric] >= small_tasks.FLOOR[run.task.name]
 
 
-def test_it_predicts_the_same_after_reload_in_a_new_process(trained: Any, tmp_path: Path) -> None:
+def test_it_predicts_the_same_after_reload_in_a_new_process(trained: Any, stranger: Any) -> None:
     run, texts = trained
     skip_remote(run)
-    asked = tmp_path / "asked.json"
-    asked.write_text(json.dumps(texts[:8]))
-    code = (
-        "import json, sys, tunesmith; run = tunesmith.load(sys.argv[1]); "
-        "found = run.predict(json.load(open(sys.argv[2]))); print(json.dumps([p.to_dict() for p in found]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(run.folder.path), str(asked)], capture_output=True, text=True, check=True
-    )
-    found = json.loads(done.stdout.splitlines()[-1], parse_float=_rounded)
+    stranger.stdin.write(json.dumps([str(run.folder.path), texts[:8]]) + "\n")
+    stranger.stdin.flush()
+    said = next(line for line in stranger.stdout if line.startswith("found "))
+    found = json.loads(said.removeprefix("found "), parse_float=_rounded)
     assert found == told(run.predict(texts[:8]))
 
 

@@ -67,7 +67,11 @@ def circumstances(*more: str) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """The largest resident memory of this process so far."""
+    """The largest resident memory of this process so far. Linux's getrusage would count the memory of the process that
+    started this one too, which it had for a moment."""
+    if sys.platform == "linux":
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
 

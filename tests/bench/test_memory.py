@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import memory
+from bench.workloads import ROOT
 
 
 def test_the_table_has_short_texts_of_three_labels_and_repeats(tmp_path: Path) -> None:
@@ -21,6 +23,14 @@ def test_the_table_has_short_texts_of_three_labels_and_repeats(tmp_path: Path) -
     assert {row["label"] for row in rows} == {"good", "bad", "plain"}
     assert len({row["text"] for row in rows}) > 290
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_peak_of_a_process_is_not_that_of_the_one_that_started_it() -> None:
+    block = bytearray(b"x") * (256 * 2**20)
+    code = "from bench import records; print(records.peak_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert int(done.stdout) < len(block)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

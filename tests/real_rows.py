@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -13,13 +14,13 @@ import pytest
 from tunesmith import samples
 from tunesmith.data.conll import conll
 
-FOLDER = Path(__file__).parents[2] / "shared" / "data"
+FOLDER = Path(os.environ.get("TUNESMITH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 def _path(name: str) -> Path:
     path = FOLDER / name
     if not path.exists():
-        pytest.skip(f"{name} is not in ../shared/data")
+        pytest.skip(f"{path} is not here: TUNESMITH_DATA names the folder of real data")
     return path
 
 

@@ -22,6 +22,8 @@ SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("openai", TOKENS): {"base": "gpt-4.1-mini-2025-04-14", "yes": True, "poll_interval": 0.05},
     ("transformers", TEXT): {"base": "minilm", "num_train_epochs": 1, "learning_rate": 1e-3, "maxlength": 32},
     ("transformers", TOKENS): {"base": "minilm", "num_train_epochs": 3, "learning_rate": 2e-3, "maxlength": 32},
+    ("autotrain", TEXT): {"base": "minilm", "epochs": 1, "lr": 1e-3, "batch_size": 4, "max_seq_length": 32},
+    ("autotrain", TOKENS): {"base": "minilm", "epochs": 3, "lr": 2e-3, "batch_size": 4, "max_seq_length": 24},
     ("span-marker", TOKENS): {
         "base": "minilm",
         "num_train_epochs": 4,

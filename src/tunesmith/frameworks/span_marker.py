@@ -17,10 +17,10 @@ from ..tasks.base import Example, Examples, Prediction, RowId, Span, Task
 from ..tasks.word_tags import Misfit, bio_names
 from ..training_arguments import Argument
 from . import base, tables
-from .span_marker_words import Sentence, sentences, types_of, word_tags, words_of
 from .trained import Trained, kept, read, refuse_hooks
 from .worker import Worker, read_rows, write_rows
 from .worker_base import LocalBase, local_base, readable
+from .worker_words import Sentence, sentences, types_of, word_tags, words_of
 
 NAME = "span-marker"
 ENCODERS = (
@@ -178,8 +178,9 @@ class _Fitting:
             raise ConfigError("early_stopping", patience, "validation rows to watch: set validation=")
         train, scratch = self.splits["train"], self.worker.scratch
         assert train.labels is not None
-        types = types_of(train.labels.names)
-        self._write("train", sentences(train, types), values["entity_max_length"])
+        tags = bio_names(types_of(train.labels.names))
+        found = sentences(train, {tag: place for place, tag in enumerate(tags)})
+        self._write("train", found, values["entity_max_length"])
         more: dict[str, str] = {}
         if "validation" in self.splits:
             words = [_words(example) for example in self.splits["validation"]]
@@ -197,7 +198,7 @@ class _Fitting:
             seed=self.settings.seed,
             base=str(readable(self.base.folder, scratch / "base")),
             name=self.base.name,
-            labels=list(bio_names(types)),
+            labels=list(tags),
             lengths=lengths,
             arguments=values,
             train=str(scratch / "train.arrow"),

@@ -91,7 +91,8 @@ class Worker:
             self._process = None
 
     def _start(self) -> subprocess.Popen[str]:
-        environment = {name: value for name, value in os.environ.items() if name not in _SECRET}
+        inherited = os.environ.items()
+        environment = {name: value for name, value in inherited if name not in _SECRET and name[:6] != "PYTHON"}
         environment |= {
             "HF_HUB_OFFLINE": "1",
             "HF_DATASETS_OFFLINE": "1",
@@ -143,11 +144,12 @@ class Worker:
 
 
 def write_rows(path: Path, columns: Mapping[str, Sequence[Any]], forms: Mapping[str, str]) -> None:
-    """Write an Arrow IPC file. forms: what a cell of each column is, a text, words or ids."""
+    """Write an Arrow IPC file. forms: what a cell of each column is, a text, an id, words or ids."""
     import pyarrow
 
     types = {
         "text": pyarrow.string(),
+        "id": pyarrow.int32(),
         "words": pyarrow.list_(pyarrow.string()),
         "ids": pyarrow.list_(pyarrow.int32()),
     }

@@ -1,16 +1,16 @@
-"""Words for SpanMarker, which reads sentences as words: where they stand in the text, and one tag for each."""
+"""Words for libraries that read sentences as words: where they stand in the text, and one tag for each."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import DataError
 from ..metrics.tagging import is_prefixed, split_tag
 from ..tasks.base import Example, Span
-from ..tasks.word_tags import Misfit, bio_names, overlap_of, places_of
+from ..tasks.word_tags import Misfit, overlap_of, places_of
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _SHOWN = 5  # rows that an error names
@@ -20,7 +20,7 @@ Place = tuple[int, int]  # start and end in the text, end excluded
 
 @dataclass(frozen=True)
 class Sentence:
-    """The words of an example, and for each the id of a tag: its place in `bio_names`."""
+    """The words of an example, and the id of a tag for each."""
 
     words: tuple[str, ...]
     tags: tuple[int, ...]
@@ -54,13 +54,12 @@ def words_of(example: Example, spans: Sequence[Span] = ()) -> list[Place]:
     ]
 
 
-def sentences(examples: Iterable[Example], types: Sequence[str]) -> list[Sentence]:
-    """The examples as words and tags.
+def sentences(examples: Iterable[Example], ids: Mapping[str, int]) -> list[Sentence]:
+    """The examples as words and tags. ids: of 'O' and of 'B-x' and 'I-x' of each type.
 
     Raises:
         DataError: spans that overlap, or that are no whole words; it names the rows.
     """
-    ids = {tag: place for place, tag in enumerate(bio_names(types))}
     made, misfits = [], {}
     for example in examples:
         found = _sentence(example, ids)
@@ -77,7 +76,7 @@ def sentences(examples: Iterable[Example], types: Sequence[str]) -> list[Sentenc
     return made
 
 
-def _sentence(example: Example, ids: dict[str, int]) -> Sentence | str:
+def _sentence(example: Example, ids: Mapping[str, int]) -> Sentence | str:
     """The sentence, or what is wrong with the spans."""
     spans = [_trimmed(span, example.text) for span in example.spans or ()]
     if (misfit := overlap_of(example.text, spans)) is not None:
@@ -85,7 +84,7 @@ def _sentence(example: Example, ids: dict[str, int]) -> Sentence | str:
     places = words_of(example, spans)
     starts = {start: place for place, (start, _) in enumerate(places)}
     ends = {end: place for place, (_, end) in enumerate(places)}
-    tags, longest = [0] * len(places), 0
+    tags, longest = [ids["O"]] * len(places), 0
     for span in spans:
         first, last = starts.get(span.start), ends.get(span.end)
         if first is None or last is None or last < first:

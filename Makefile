@@ -42,7 +42,7 @@ fuzz: $(VENV)/.dev
 WORKERS := .venv-workers
 
 test-workers: $(VENV)/.dev
-	TUNESMITH_HOME=$(CURDIR)/$(WORKERS) $(BIN)/python -m tunesmith frameworks install span-marker --pip-args "$(PIP_ARGS)"
+	TUNESMITH_HOME=$(CURDIR)/$(WORKERS) $(BIN)/python -m tunesmith frameworks install span-marker autotrain --pip-args "$(PIP_ARGS)"
 	TUNESMITH_TEST_WORKERS=$(CURDIR)/$(WORKERS) $(BIN)/python -m pytest -m workers tests/workers \
 		tests/frameworks/test_conformance.py
 

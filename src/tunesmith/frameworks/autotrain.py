@@ -69,7 +69,11 @@ class AutoTrainFramework:
 
     def why_not(self, task: str) -> str | None:
         """None: the task can be trained. Else the reason."""
-        return None if task in (base.TEXT, base.TOKENS) else "its release trains it without the network in no way"
+        return (
+            None
+            if task in (base.TEXT, base.TOKENS)
+            else "of its trainers, those of texts with one label and of tagged words run here"
+        )
 
     def why_not_prepare(self, task: str) -> str | None:
         """None: the task's data can be prepared. Else the reason."""

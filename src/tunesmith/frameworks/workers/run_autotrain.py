@@ -107,10 +107,10 @@ def _run(channel: Any, folder: Path, steps: int) -> str:
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
-        print(line, end="")
+        sys.stderr.write(line)
         if line.startswith("ERROR"):
             said = line.rpartition(" - ")[2].strip()
-        elif (found := _TABLE.search(line)) is not None:
+        elif line.startswith("INFO") and (found := _TABLE.search(line)) is not None:  # a bar tells it once more
             _tell(channel, found.group(), steps)
     process.wait()
     return said

@@ -72,6 +72,7 @@ tasks = Registry(
         "language-generation": "tunesmith.tasks.language:GENERATION",
         "language-modeling": "tunesmith.tasks.language:MODELING",
         "token-detection": "tunesmith.tasks.language:DETECTION",
+        "sentence-similarity": "tunesmith.tasks.sentence_similarity:TASK",
     },
     {
         "classification": "text-classification",
@@ -97,6 +98,8 @@ tasks = Registry(
         "mlm": "language-modeling",
         "electra": "token-detection",
         "replaced-token-detection": "token-detection",
+        "sts": "sentence-similarity",
+        "semantic-similarity": "sentence-similarity",
     },
     {"regression": {"label_kind": "regression"}},
 )
@@ -107,6 +110,7 @@ frameworks = Registry(
         "transformers": "tunesmith.frameworks.transformers:FRAMEWORK",
         "baseline": "tunesmith.frameworks.baseline:FRAMEWORK",
         "setfit": "tunesmith.frameworks.setfit:FRAMEWORK",
+        "sentence-transformers": "tunesmith.frameworks.sentence_transformers:FRAMEWORK",
         "span-marker": "tunesmith.frameworks.span_marker:FRAMEWORK",
         "spacy": "tunesmith.frameworks.spacy:FRAMEWORK",
         "spacy-transformers": "tunesmith.frameworks.spacy:WITH_TRANSFORMERS",

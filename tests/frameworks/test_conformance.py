@@ -69,6 +69,8 @@ def fit(framework: str, task: str, train: Any, held: Any, folder: Path | str = "
 
 
 def inputs(task: str, rows: Sequence[Any]) -> list[Any]:
+    if task == small_tasks.ALIKE:
+        return [(row["sentence1"], row["sentence2"]) for row in rows]
     return [row["tokens"] if task == small_tasks.TOKENS else row["text"] for row in rows]
 
 
@@ -121,12 +123,13 @@ def test_it_keeps_order_and_a_text_does_not_depend_on_its_neighbours(trained: An
             [(s.label, s.start, s.end) for s in other.spans or ()],
         )
         assert one.score is None or one.score == pytest.approx(other.score, abs=1e-5)
+        assert one.value is None or one.value == pytest.approx(other.value, abs=1e-5)
 
 
 def test_it_takes_no_input_and_empty_text(trained: Any) -> None:
     run, _ = trained
     assert run.predict([]) == []
-    assert len(run.predict([""])) == 1
+    assert len(run.predict([("", "")] if run.task.name == small_tasks.ALIKE else [""])) == 1
 
 
 def test_predictions_are_plain_and_carry_every_label_and_their_row(trained: Any) -> None:
@@ -138,6 +141,8 @@ def test_predictions_are_plain_and_carry_every_label_and_their_row(trained: Any)
         assert list(found[0].scores) == ["ham", "spam"]
         assert sum(found[0].scores.values()) == pytest.approx(1, abs=1e-5)
         assert found[0].label == max(found[0].scores, key=found[0].scores.get)
+    elif run.task.name == small_tasks.ALIKE:
+        assert all(isinstance(each.value, float) for each in found)
     else:
         spans = [(span, text) for text, each in zip(texts, found, strict=False) for span in each.spans]
         assert spans
@@ -153,7 +158,10 @@ def test_equal_seeds_give_equal_results(trained: Any) -> None:
     assert told(again.predict(texts)) == told(run.predict(texts))
 
 
-@pytest.mark.parametrize(("framework", "task"), [pytest.param(*pair, marks=marks(pair[0])) for pair in PAIRS])
+@pytest.mark.parametrize(
+    ("framework", "task"),
+    [pytest.param(*pair, marks=marks(pair[0])) for pair in PAIRS if pair[1] != small_tasks.ALIKE],
+)
 def test_labels_keep_the_order_the_data_declares(framework: str, task: str) -> None:
     from datasets import ClassLabel, Dataset, Features, List, Value
 

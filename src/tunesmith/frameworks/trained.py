@@ -24,7 +24,10 @@ Write = Callable[["Trained", Path], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model of a framework. kind: of the labels, as `Examples.kind`. kept: JSON values for tunesmith.json."""
+    """A trained model of a framework. kind: of the labels, as `Examples.kind`. kept: JSON values for tunesmith.json.
+
+    scored: what the task's `score` reads, where `infer` does not tell it.
+    """
 
     framework: str
     task: str
@@ -38,6 +41,7 @@ class Trained:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
+    scored: Infer | None = None
 
     def predict(self, inputs: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32") -> list[Prediction]:
         """One prediction an input, in order.
@@ -50,8 +54,8 @@ class Trained:
         return self.infer(self, inputs, batch_size) if inputs else []
 
     def predictions(self, examples: Sequence[Example], *, batch_size: int = 32) -> list[Prediction]:
-        """`predict` of the examples."""
-        return self.predict(examples, batch_size=batch_size)
+        """`predict` of the examples, or what `scored` makes of them."""
+        return (self.scored or self.infer)(self, examples, batch_size) if examples else []
 
     def save(self, folder: Path) -> None:
         """The library's own files, and tunesmith.json."""

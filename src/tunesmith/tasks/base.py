@@ -162,4 +162,6 @@ class Task(Protocol):
 
 def followed(task: Task, kind: str) -> tuple[str, bool]:
     """The key of `score` that model selection follows for labels of a kind, and whether more is better."""
+    if kind in ("pairs", "triplets"):
+        return "accuracy", True
     return ("pearson", True) if kind == "regression" else (task.primary_metric, task.greater_is_better)

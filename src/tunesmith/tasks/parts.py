@@ -35,6 +35,9 @@ _KINDS = {
     "spans": "spans in characters, {} names of tags",
     "mixed": "some contexts have no answer",
     "answerable": "every context has an answer",
+    "scores": "pairs with a score",
+    "pairs": "pairs that belong together",
+    "triplets": "pairs that belong together, each with a text that does not",
 }
 _FEW = 10  # classes that are named one by one
 _SENTENCES = 20  # this many rows of one word each may be a sample of sentences; more are a column of words

@@ -19,7 +19,7 @@ from .features import tokenizer_hash
 from .quantization import unheard
 
 with unheard():  # these import peft
-    from transformers import PrinterCallback, TrainerCallback
+    from transformers import PrinterCallback
     from transformers.utils import logging
 
     from .callbacks import FolderEvents
@@ -27,13 +27,15 @@ with unheard():  # these import peft
 _OWN = ("revision", "trust_remote_code", "token")  # arguments of the library itself; others go on to from_pretrained
 
 
-class _Watched(TrainerCallback):
-    """Stops at a loss that is no number; tells the epoch where a stream of pairs is read, which knows none."""
+class _Events(FolderEvents):
+    """What the loop logs; a loss that is no number ends it. A stream of pairs is told which epoch it is in."""
 
-    def __init__(self, epochs: float | None) -> None:
+    def __init__(self, folder: RunFolder, epochs: float | None) -> None:
+        super().__init__(folder)
         self.epochs = epochs
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().on_log(args, state, control, logs)
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
             raise TrainingFailed(f"the loss is {loss} at step {state.global_step}: lower the learning rate.")
@@ -41,6 +43,9 @@ class _Watched(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.epochs is not None:
             state.epoch = self.epochs * state.global_step / state.max_steps
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Not told: checkpoints are aside, and gone after training."""
 
 
 def check_installed(*modules: str, extra: str) -> None:
@@ -94,24 +99,35 @@ def origin(encoder: Any, settings: Settings) -> dict[str, Any]:
 
 
 def train(
-    encoder: Any, loss: Any, rows: Any, values: Mapping[str, Any], folder: RunFolder, *, epochs: float | None = None
+    encoder: Any,
+    loss: Any,
+    rows: Any,
+    values: Mapping[str, Any],
+    folder: RunFolder,
+    *,
+    held: Any = None,
+    epochs: float | None = None,
 ) -> tuple[Mapping[str, Any], ...]:
     """Train in place; what was logged, in order.
 
     rows: a `Dataset` or `IterableDataset` of the columns that `loss` takes. values: training arguments by name.
-    epochs: of a stream of `max_steps` steps.
+    held: rows like them; the epoch with the lowest loss on them is kept. epochs: of a stream of `max_steps` steps.
     """
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 
     fixed = {"save_strategy": "no", "report_to": "none", "disable_tqdm": True, "logging_nan_inf_filter": False}
+    if held is not None:
+        each = dict.fromkeys(("save_strategy", "eval_strategy"), "epoch")
+        fixed |= {**each, "load_best_model_at_end": True, "save_only_model": True, "save_total_limit": 1}
     shown = {"logging_steps": 50, "logging_first_step": True, "dataloader_pin_memory": encoder.device.type == "cuda"}
     with tempfile.TemporaryDirectory(prefix="tunesmith-") as aside:
         trainer = SentenceTransformerTrainer(
             model=encoder,
             args=SentenceTransformerTrainingArguments(output_dir=aside, **{**shown, **values, **fixed}),
             train_dataset=rows,
+            eval_dataset=held,
             loss=loss,
-            callbacks=[_Watched(epochs), FolderEvents(folder)],
+            callbacks=[_Events(folder, epochs)],
         )
         trainer.remove_callback(trainer.model_card_callback_class)
         trainer.remove_callback(PrinterCallback)

@@ -34,7 +34,7 @@ def train(
     metrics: Callable[[Any], Mapping[str, float]] | None = None,
     callbacks: Sequence[Any] = (),
     optimizers: tuple[Any, Any] = (None, None),
-    loss: Callable[..., Any] | None = None,
+    loss: Callable[..., Any] | str | None = None,
     tokenizer: Any = None,
     listener: Listener | None = None,
     ask: Callable[[str], bool] | None = None,
@@ -48,7 +48,8 @@ def train(
     validation, test: data in any of these forms, a fraction of `train`, or the name of a split. Training chooses the
         best epoch by `validation`; `test` is only scored.
     output_dir: where the run is written; empty writes nothing but the feature cache.
-    metrics, callbacks, optimizers, loss: as `transformers.Trainer` takes them (`loss` as `compute_loss_func`).
+    metrics, callbacks, optimizers, loss: as `transformers.Trainer` takes them (`loss` as `compute_loss_func`; the name
+        of a loss is an argument of the framework).
     ask: called before rows leave this machine with what leaves it and where to; True lets them.
     settings: every field of `Settings` and every argument of the framework, by name.
 
@@ -58,12 +59,12 @@ def train(
         DataError: data that cannot be used, with row and column where there is one.
         TrainingFailed: training stopped on an error.
     """
+    named = {**settings, "loss": loss} if isinstance(loss, str) else settings
     live = {name: settings.get(name) for name in ("teacher", "lora", "quantize")}
     where = os.fspath(output_dir)
-    made = Settings.make(
-        train=train, base=base, task=task, validation=validation, test=test, output_dir=where, **settings
-    )
-    hooks = Hooks(metrics, tuple(callbacks), optimizers, loss, base=base, tokenizer=tokenizer, ask=ask, **live)
+    made = Settings.make(train=train, base=base, task=task, validation=validation, test=test, output_dir=where, **named)
+    live |= {"loss": None if isinstance(loss, str) else loss, "ask": ask}
+    hooks = Hooks(metrics, tuple(callbacks), optimizers, base=base, tokenizer=tokenizer, **live)
     return fit(train, validation, test, made, hooks, listener=listener)
 
 

@@ -153,7 +153,7 @@ def _loss(encoder: Any, pairs: Pairs, values: Mapping[str, Any]) -> Any:
 
 def _head(encoder: Any, labels: Labels, strategy: str | None, values: Mapping[str, Any]) -> Any:
     if values["use_differentiable_head"]:
-        features = encoder.get_sentence_embedding_dimension()
+        features = encoder.get_embedding_dimension()
         return heads.differentiable(features, len(labels), several=strategy is not None, device=encoder.device)
     return heads.made(strategy, values["head_params"] or {})
 

@@ -48,6 +48,18 @@ class _Events(FolderEvents):
         """Not told: checkpoints are aside, and gone after training."""
 
 
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Loading and saving show no bars of progress: what a run has to say goes through its folder."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def check_installed(*modules: str, extra: str) -> None:
     """Raises: NotInstalled, for the first of the modules that is not there."""
     for module in modules:
@@ -78,15 +90,11 @@ def open_encoder(name: str, options: Mapping[str, Any] | None = None, *, device:
     given = dict(options or {})
     own = {key: given.pop(key) for key in _OWN if key in given}
     where = minilm()[0] if name == MINILM_ALIAS else name
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        return SentenceTransformer(where, device=device, model_kwargs=given or None, **own)
+        with _no_bars():
+            return SentenceTransformer(where, device=device, model_kwargs=given or None, **own)
     except Exception as error:
         raise not_loadable(name, error) from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def origin(encoder: Any, settings: Settings) -> dict[str, Any]:
@@ -120,7 +128,8 @@ def train(
         each = dict.fromkeys(("save_strategy", "eval_strategy"), "epoch")
         fixed |= {**each, "load_best_model_at_end": True, "save_only_model": True, "save_total_limit": 1}
     shown = {"logging_steps": 50, "logging_first_step": True, "dataloader_pin_memory": encoder.device.type == "cuda"}
-    with tempfile.TemporaryDirectory(prefix="tunesmith-") as aside:
+    encoder.model_card_data.generate_widget_examples = False
+    with tempfile.TemporaryDirectory(prefix="tunesmith-") as aside, _no_bars():
         trainer = SentenceTransformerTrainer(
             model=encoder,
             args=SentenceTransformerTrainingArguments(output_dir=aside, **{**shown, **values, **fixed}),
@@ -156,7 +165,8 @@ def failures(framework: str) -> Iterator[None]:
 
 def save(encoder: Any, folder: Path) -> None:
     """The encoder in the library's own layout: modules.json, config, weights as safetensors, tokenizer."""
-    encoder.save_pretrained(str(folder), create_model_card=False)
+    with _no_bars():
+        encoder.save_pretrained(str(folder), create_model_card=False)
 
 
 def load(folder: Path, options: Mapping[str, Any] | None) -> Any:

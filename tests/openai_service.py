@@ -98,6 +98,10 @@ class Service:
     busiest: int = 0
     lock: Any = field(default_factory=threading.Lock)
 
+    def forget(self) -> None:
+        """As it was when it began."""
+        vars(self).update(vars(Service(self.url)))
+
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The chat rows of an uploaded file."""
         return [json.loads(line) for line in self.files[name].decode().split("\n") if line]

@@ -98,7 +98,8 @@ class OpenAIFramework:
             name: self.prepare(task.name, {"train": examples}, labels=names, system=system)
             for name, examples in parts.items()
         }
-        with TemporaryDirectory() as aside, openai_calls.connect(service, folder.note) as calls:
+        calls = openai_calls.connect(service, folder.note)
+        with TemporaryDirectory() as aside:
             plan = _plan(rows, Path(aside), str(settings.base), service, values)
             method = {name: values[name] for name in METHOD if values[name] != "auto"}
             order = openai_jobs.Order(plan, str(settings.base), method, values["suffix"], settings.seed)

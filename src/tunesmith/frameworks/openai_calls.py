@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -95,19 +95,22 @@ def check(service: Service) -> None:
         raise MissingCredential(service.host, KEY, "set it to any text where the service asks for none")
 
 
-@contextmanager
-def connect(service: Service, note: Note = warn) -> Iterator[Calls]:
-    """The official client, closed with the block.
+def connect(service: Service, note: Note = warn) -> Calls:
+    """The official client.
 
     Raises:
         NotInstalled, MissingCredential, ConfigError: see `check`.
     """
     check(service)
+    return Calls(_client(service.base_url, service.request_timeout, os.environ[KEY]), service, note)
+
+
+@lru_cache(maxsize=4)
+def _client(base_url: str, timeout: float, key: str) -> Any:
+    """One for many calls: making one takes as long as a call, and it keeps its connections."""
     import openai
 
-    timeout = service.request_timeout
-    with openai.OpenAI(base_url=service.base_url, timeout=timeout, max_retries=0) as client:
-        yield Calls(client, service, note)
+    return openai.OpenAI(base_url=base_url, timeout=timeout, api_key=key, max_retries=0)
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,8 @@ def _infer(model: Trained, examples: Sequence[Example], batch_size: int) -> list
         if example.pair is not None:
             raise RowError(example.id, "pair", "is a second text, and the model reads one")
     texts = list(dict.fromkeys(example.text for example in examples))
-    with connect(tuned.service, tuned.note) as calls:
-        asking = Asking(tuned, calls, probable=model.task != TARGET)
-        answers = dict(zip(texts, _answers(asking, texts), strict=True))
+    asking = Asking(tuned, connect(tuned.service, tuned.note), probable=model.task != TARGET)
+    answers = dict(zip(texts, _answers(asking, texts), strict=True))
     read = reader(model.task, model.kind)
     found, problems = [], {}
     for example in examples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -99,11 +99,12 @@ class ArgillaTrainer:
         *,
         path: str | os.PathLike[str] = "",
         listener: Listener | None = None,
+        ask: Callable[[str], bool] | None = None,
     ) -> dict[str, Any]:
         """Train, and give the scores of each part that was held out: {} where there is none.
 
         output_dir, path: two names of the folder of the run; without one nothing is written. listener: is told of
-            events (kind, values).
+            events (kind, values). ask: as of `tunesmith.train`.
 
         Raises:
             FrameworkError: the trainer was opened by `load`, and has no data. And as `tunesmith.train`.
@@ -117,7 +118,7 @@ class ArgillaTrainer:
         folder = os.fspath(output_dir or path)
         held = {} if self._test is None else {"test": self._test}
         given = {**self._reading, **held, **self._config, "task": self.task, "framework": self.framework}
-        self._run = api.train(self._train, output_dir=folder, listener=listener, **given)
+        self._run = api.train(self._train, output_dir=folder, listener=listener, ask=ask, **given)
         self._agent = f"{self.framework}:{folder or datetime.now().isoformat(timespec='seconds')}"
         return {split: dict(scores) for split, scores in self._run.metrics.items()}
 

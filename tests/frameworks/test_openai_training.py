@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -19,8 +22,10 @@ import pytest
 import openai_service
 import small_tasks
 import tunesmith
+import tunesmith.argilla as rg
 from openai_service import BASE, KEY, Fault, Service
-from tunesmith import Run
+from tunesmith import Run, cli
+from tunesmith.argilla_trainer import ArgillaTrainer
 from tunesmith.errors import (
     ArtifactError,
     ConfigError,
@@ -35,7 +40,9 @@ from tunesmith.errors import (
     UnsupportedTask,
 )
 from tunesmith.frameworks import openai_calls, openai_plan
+from tunesmith.frameworks.openai_arguments import ARGUMENTS
 from tunesmith.frameworks.openai_jobs import STATE
+from tunesmith.records import session
 
 TEXT, TOKENS, TARGET = "text-classification", "token-classification", "sequence-sequence"
 JOBS, FILES, CHAT = "/v1/fine_tuning/jobs", "/v1/files", "/v1/chat/completions"
@@ -235,7 +242,7 @@ def test_nothing_is_uploaded_without_consent_and_the_error_tells_what_would_be(s
     with pytest.raises(ConfigError) as caught:
         train(yes=False, validation=HELD, price_per_million_tokens=25, n_epochs=4)
     told = str(caught.value)
-    assert "yes=True (--yes on the command line)" in told
+    assert "yes=True, as consent to this upload: " in told
     assert f"train 24 rows ({bytes_of(ROWS):,} bytes), validation 8 rows ({bytes_of(HELD):,} bytes)" in told
     assert f"go to {service.url.removeprefix('http://').removesuffix('/v1')} to tune {BASE}" in told
     tokens = tokens_of(ROWS)
@@ -641,3 +648,117 @@ def test_an_error_in_the_middle_stops_the_rest(service: Service, tuned: Run) -> 
     with pytest.raises(TunesmithError, match="asking the model"):
         tuned.predict([f"text {place}" for place in range(200)])
     assert len(service.asked) < 60
+
+
+# The command line, and Argilla's trainer
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> str:
+    with (tmp_path / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["text", "label"])
+        writer.writeheader()
+        writer.writerows(ROWS)
+    return str(tmp_path / "rows.csv")
+
+
+def command(csv_file: str, *more: str) -> list[str]:
+    folder = str(Path(csv_file).with_name("out"))
+    given = ["--framework", "openai", "--base", BASE, "--poll-interval", "0.02", "--output-dir", folder]
+    return ["train", csv_file, *given, *more]
+
+
+def test_a_script_trains_with_yes_and_is_refused_without(
+    service: Service, csv_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(command(csv_file)) == 2
+    told = capsys.readouterr().err
+    assert "expected --yes True, as consent to this upload: train 24 rows" in told
+    assert not service.requests
+    assert cli.main(command(csv_file, "--yes", "--n-epochs", "2", "--test", "0.25")) == 0
+    assert "accuracy" in capsys.readouterr().out
+    assert cli.main(["predict", str(Path(csv_file).with_name("out")), "free prize"]) == 0
+    assert json.loads(capsys.readouterr().out)["label"] in ("ham", "spam")
+
+
+@pytest.mark.filterwarnings("ignore:no settings were given")
+def test_stored_records_are_tuned_on_with_yes_and_not_without(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = [rg.TextClassificationRecord(text=row["text"], annotation=row["label"]) for row in ROWS]
+    rg.log(made, "messages", verbose=False)
+    session.close()
+    words = ["train", "--name", "messages", "--framework", "openai", "--model", BASE, "--output-dir", str(tmp_path)]
+    words += ["--update-config-kwargs", '{"poll_interval": 0.02}']
+    assert cli.main(words) == 2
+    assert "--yes True, as consent to this upload: train 24 rows" in capsys.readouterr().err
+    assert not service.requests
+    assert cli.main([*words, "--yes"]) == 0
+    assert count(service, *UPLOADED) == [1, 1]
+
+
+@pytest.mark.parametrize(("reply", "code", "jobs"), [("y", 0, 1), ("n", 2, 0), ("", 2, 0)])
+def test_on_a_terminal_the_user_is_asked(service: Service, csv_file: str, reply: str, code: int, jobs: int) -> None:
+    master, slave = pty.openpty()
+    words = [sys.executable, "-m", "tunesmith", *command(csv_file)]
+    process = subprocess.Popen(words, stdin=slave, stderr=slave, stdout=subprocess.DEVNULL)
+    os.close(slave)
+    shown = ""
+    while "Upload? [y/N]" not in shown:
+        shown += os.read(master, 4096).decode()
+    assert not service.requests
+    os.write(master, f"{reply}\n".encode())
+    with contextlib.suppress(OSError):  # the other end was closed
+        while part := os.read(master, 4096):
+            shown += part.decode()
+    os.close(master)
+    assert (process.wait(), len(service.jobs)) == (code, jobs)
+    assert "24 rows" in shown
+    assert f"tune {BASE}" in " ".join(shown.split())
+
+
+def test_help_explains_each_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "--framework", "openai", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "Training arguments of openai" in told
+    for name, argument in ARGUMENTS.items():
+        assert f"--{name.replace('_', '-')}" in told
+        assert argument.help.endswith(".")
+
+
+def test_the_key_is_no_setting(service: Service) -> None:
+    with pytest.raises(TypeError, match="unknown setting 'api_key'"):
+        train(unread(), api_key=KEY)
+
+
+@pytest.mark.filterwarnings("ignore:no settings were given")
+def test_argillas_trainer_tunes_predicts_and_drops_no_key(service: Service, tmp_path: Path) -> None:
+    """There the folder was the suffix, unknown keys were dropped, and tuned chat models could not be asked."""
+    made = [rg.TextClassificationRecord(text=row["text"], annotation=row["label"]) for row in ROWS + HELD]
+    records = rg.DatasetForTextClassification(made)
+    with pytest.raises(ConfigError, match="the name of a model that openai can tune"):
+        ArgillaTrainer(framework="openai", dataset=records)
+    trainer = ArgillaTrainer(framework="openai", dataset=records, model=BASE, train_size=0.75, seed=1)
+    with pytest.raises(TypeError, match="prompt_loss_wait"):
+        trainer.update_config(prompt_loss_wait=0.1)
+    trainer.update_config(hyperparameters={"n_epochs": 2}, suffix="mine", poll_interval=0.02)
+    with pytest.raises(ConfigError, match="yes=True"):
+        trainer.train(str(tmp_path))
+    trainer.update_config(yes=True)
+    metrics = trainer.train(str(tmp_path))
+    (job,) = service.jobs.values()
+    assert job.wanted["suffix"] == "mine"
+    assert job.wanted["method"]["supervised"]["hyperparameters"] == {"n_epochs": 2}
+    assert list(service.files) == ["file-1"]
+    sent = [row["messages"][1]["content"] for row in service.rows("file-1")]
+    assert len(sent) == 24
+    assert metrics["test"]["accuracy"] > 0.5
+    assert len({asked["messages"][1]["content"] for asked in service.asked} - set(sent)) == 8
+    service.answers = {"odd": "no label"}
+    found = trainer.predict(["free prize", "odd"])
+    assert {label for label, _ in found[0].prediction} == {"ham", "spam"}
+    assert sum(score for _, score in found[0].prediction) == pytest.approx(1)
+    assert found[0].prediction_agent == f"openai:{tmp_path}"
+    assert {score for _, score in found[1].prediction} == {0.0}
+    again = ArgillaTrainer.load(tmp_path)
+    assert again.predict("free prize").prediction == found[0].prediction

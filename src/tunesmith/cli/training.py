@@ -11,7 +11,7 @@ from ..config import TRANSFORMERS, arguments, read_yaml, settings
 from ..registry import frameworks
 from ..run_file import parse
 from ..training_arguments import Argument
-from . import flags, progress, quiet, tables
+from . import asking, flags, progress, quiet, tables
 
 _ABOUT = """usage: tunesmith train FILE [--framework NAME] [--flag value ...]
        tunesmith train --config run.yaml [FILE] [--flag value ...]
@@ -46,7 +46,7 @@ def train(argv: Sequence[str]) -> int:
     with progress.watch() as listener:
         from .. import api
 
-        run = api.train(source, listener=listener, **given)
+        run = api.train(source, listener=listener, ask=asking.asker(), **given)
     tell(run, as_json=as_json)
     return 0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import TRANSFORMERS, arguments
 from ..registry import frameworks
-from . import flags, progress, quiet, training
+from . import asking, flags, progress, quiet, training
 from .records import QUERY_HELP
 from .serving import DATABASE_HELP
 
@@ -31,7 +31,7 @@ def train(argv: Sequence[str]) -> int:
     framework = frameworks.resolve(given.framework)
     said = {name: getattr(given, name) for name in _numbers()}
     numbers = {name: text and flags.read_text(_numbers()[name], text) for name, text in said.items()}
-    updates = _updates(given.update_config_kwargs)
+    updates = {**_updates(given.update_config_kwargs), **({"yes": given.yes.lower() == "true"} if given.yes else {})}
     share = _share(given.train_size)
     quiet.hush()
     with progress.watch() as listener:
@@ -59,7 +59,7 @@ def _run(given: Namespace, updates: dict[str, Any], numbers: dict[str, Any], sha
             framework_kwargs=updates,
             **{name: value for name, value in loaded.items() if value is not None},
         )
-        trainer.train(given.output_dir, listener=listener)
+        trainer.train(given.output_dir, listener=listener, ask=asking.asker())
     finally:
         session.close()
     return trainer.get_trainer()
@@ -83,6 +83,7 @@ def _parser() -> flags.Parser:
     add("--api-url", metavar="URL", help="server of the records [TUNESMITH_API_URL, ARGILLA_API_URL]")
     add("--api-key", metavar="KEY", help="key of the server [TUNESMITH_API_KEY, ARGILLA_API_KEY]")
     add("--database", metavar="F", help=DATABASE_HELP)
+    add("--yes", nargs="?", const="true", metavar="", help="upload records unasked, where the framework is a service")
     add("--json", action="store_true", help="print the scores as JSON")
     return parser
 

@@ -105,7 +105,8 @@ class OpenAIFramework:
             order = openai_jobs.Order(plan, str(settings.base), method, values["suffix"], settings.seed)
 
             def agree() -> None:
-                folder.note(f"{plan}.")
+                if values["yes"]:  # else it is told where it is asked
+                    folder.note(f"{plan}.")
                 openai_plan.consent(plan, values["yes"], hooks.ask)
 
             how = {**values, "checkpoint": settings.checkpoint}

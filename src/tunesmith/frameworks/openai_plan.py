@@ -58,8 +58,7 @@ def consent(plan: Plan, yes: bool, ask: Callable[[str], bool] | None) -> None:
     if yes:
         return
     if ask is None:
-        expected = f"yes=True (--yes on the command line) to upload this: {plan}"
-        raise ConfigError("yes", False, expected)
+        raise ConfigError("yes", False, f"yes=True, as consent to this upload: {plan}")
     if not ask(f"{plan}."):
         raise ConfigError("yes", False, "a yes; nothing was uploaded")
 

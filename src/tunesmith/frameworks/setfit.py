@@ -105,7 +105,6 @@ ARGUMENTS = table(
         ),
         argument("normalize_embeddings", False, "Scale embeddings to length 1 before the head."),
         argument("logging_steps", 50, "Steps between two events of training.", lowest=1),
-        argument("device", None, "Where it runs; None takes the GPU if any.", type="str | None", choices=("cpu",)),
     ]
 )
 
@@ -115,7 +114,7 @@ class SetFitFramework:
     """A sentence encoder trained on pairs of rows, and a logistic regression on its embeddings."""
 
     name: str = "setfit"
-    heeds: tuple[str, ...] = ("model_args",)
+    heeds: tuple[str, ...] = ("model_args", "device")
     packages: tuple[str, ...] = ("setfit", "sentence-transformers", "transformers", "torch", "scikit-learn")
 
     @property
@@ -148,12 +147,12 @@ class SetFitFramework:
             NotInstalled: the library is missing. ArtifactError, MissingCredential: the base cannot be had.
             ConfigError: a base that is no name, or an object that only transformers takes.
         """
-        from ..training import encoders
+        from ..training import devices, encoders
 
         refuse_hooks(self.name, settings, hooks)
         encoders.check_installed("setfit", "sentence_transformers", extra=self.name)
-        device = settings.training.get("device")
-        return replace(hooks, opened=encoders.open_named(settings, hooks, device=device))
+        devices.check(settings.device, {})
+        return replace(hooks, opened=encoders.open_named(settings, hooks, device=devices.named(settings.device)))
 
     def fit(
         self, task: Task, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, hooks: Hooks

@@ -15,7 +15,7 @@ from ..data.labels import Labels
 from ..errors import ConfigError
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples, Prediction
-from ..training import encoders
+from ..training import devices, encoders
 from ..training.pairs import Pairs, grouped
 from . import setfit_text_head as heads
 from .base import TEXT
@@ -129,9 +129,10 @@ def _train_body(
         "fp16": values["use_amp"],
         "logging_steps": values["logging_steps"],
         "seed": settings.seed,
-        "use_cpu": values["device"] == "cpu",
+        **devices.arguments(settings.device),
     }
-    return encoders.train(encoder, _loss(encoder, pairs, values), made, told, folder, epochs=steps * batch / each)
+    with devices.on(settings.device):
+        return encoders.train(encoder, _loss(encoder, pairs, values), made, told, folder, epochs=steps * batch / each)
 
 
 def _loss(encoder: Any, pairs: Pairs, values: Mapping[str, Any]) -> Any:

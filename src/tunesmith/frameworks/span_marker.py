@@ -68,7 +68,7 @@ class SpanMarkerFramework:
     """Entities of sentences; each text has the offsets of its own words."""
 
     name: str = NAME
-    heeds: tuple[str, ...] = ("early_stopping",)
+    heeds: tuple[str, ...] = ("early_stopping", "device")
     packages: tuple[str, ...] = ()  # they are in its environment: tunesmith.json names them
 
     @property
@@ -102,6 +102,8 @@ class SpanMarkerFramework:
         """
         worker = Worker(self.name)
         refuse_hooks(self.name, settings, hooks)
+        if isinstance(settings.device, int):
+            raise ConfigError("device", settings.device, "'auto' or 'cpu': its worker takes the first GPU, or none")
         given = hooks.base if hooks.base is not None else settings.base
         found = local_base(self.name, given, task)
         if found.opened.config.model_type not in ENCODERS:
@@ -173,6 +175,7 @@ class _Fitting:
 
     def fit(self) -> Trained:
         values = {name: each.default for name, each in ARGUMENTS.items()} | dict(self.settings.training)
+        values["use_cpu"] = values["use_cpu"] or self.settings.device == "cpu"
         patience = self.settings.early_stopping
         if patience not in (None, False) and "validation" not in self.splits:
             raise ConfigError("early_stopping", patience, "validation rows to watch: set validation=")

@@ -30,6 +30,11 @@ def arguments(device: str | int) -> dict[str, Any]:
     return {} if device == "auto" else {"use_cpu": device == "cpu"}
 
 
+def named(device: str | int) -> str | None:
+    """The device as torch calls it; None is the fastest."""
+    return {"auto": None, "cpu": "cpu"}.get(str(device), f"cuda:{device}")
+
+
 @contextmanager
 def on(device: str | int) -> Iterator[None]:
     """Training arguments that are made within take this device, where there are several GPUs."""

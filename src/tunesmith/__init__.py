@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import samples as samples
     from .api import evaluate, load, predict, train
+    from .choosing import Choice, choose
     from .config import Settings
     from .errors import (
         ArtifactError,
@@ -41,8 +42,10 @@ __all__ = [
     "load",
     "evaluate",
     "predict",
+    "choose",
     "HFTrainer",
     "Run",
+    "Choice",
     "Prediction",
     "Span",
     "Settings",
@@ -71,6 +74,8 @@ _HOMES = {
     "load": "api",
     "evaluate": "api",
     "predict": "api",
+    "choose": "choosing",
+    "Choice": "choosing",
     "HFTrainer": "pipeline",
     "Run": "run",
     "Prediction": "tasks.base",

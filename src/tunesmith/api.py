@@ -100,7 +100,7 @@ def fit(
         counts = examples.account.counts()
         told = "".join(f"; {count} left out: {reason}" for reason, count in counts.items())
         folder.note(f"{name}: {len(examples)} rows{told}")
-    with _whole(folder):
+    with whole(folder):
         model = framework.fit(task, splits, settings, folder, hooks)
         folder.write_text("config.yaml", settings.to_yaml())
         scores, predictions = _scores(model, task, splits, hooks) if rescore else (_logged(model), {})
@@ -137,7 +137,7 @@ def _mark(folder: RunFolder, splits: Mapping[str, Examples]) -> None:
 
 
 @contextmanager
-def _whole(folder: RunFolder) -> Iterator[None]:
+def whole(folder: RunFolder) -> Iterator[None]:
     """Whatever ends a run early, Ctrl-C too, leaves no half-written checkpoint; errors of disk and hub become ours."""
     try:
         yield

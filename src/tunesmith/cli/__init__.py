@@ -13,6 +13,7 @@ COMMANDS = {
     "train": ("training:train", "train a model on labelled text"),
     "predict": ("models:predict", "predictions of a trained model, as JSON lines"),
     "evaluate": ("models:evaluate", "scores of a trained model on labelled rows"),
+    "choose": ("choosing:choose", "train several frameworks on the same rows, and say which to take"),
     "tasks": ("about:tasks", "what can be learned: tasks, their columns and metrics"),
     "frameworks": ("frameworks:listed", "which framework trains which task"),
     "frameworks install": ("frameworks:install", "make the environment of a framework that needs its own"),

@@ -1,0 +1,273 @@
+"""Several frameworks on the same rows, side by side: scores, times and sizes, and which of them to take."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import api
+from .config import Settings, settings
+from .errors import ConfigError, TrainingFailed, TunesmithError, UnknownSetting
+from .evaluation import record
+from .folder import Listener, RunFolder
+from .hooks import Hooks
+from .metrics.intervals import Difference, Interval, bootstrap, paired_bootstrap
+from .registry import frameworks as registered
+from .registry import tasks
+from .run import Run
+from .tasks.base import Example, Examples, Prediction, Task, followed
+
+SHARE = 0.2  # of the rows that are held out, where the data has no part for it
+_WORK = 300_000  # rows that the draws of one interval score in all
+_WARM = 32  # rows predicted before the clock runs
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What became of one framework. reason: why there is no score; then all other fields but the name are None.
+
+    seconds: of training. speed: rows a second in prediction. size: bytes of the model on disk. behind: the score less
+    that of the best, with its interval; None of the best.
+    """
+
+    framework: str
+    score: Interval | None = None
+    seconds: float | None = None
+    speed: float | None = None
+    size: int | None = None
+    behind: Difference | None = None
+    reason: str = ""
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Candidates in the order asked for. taken: the name of the one to take, None where none has a score; why in words.
+
+    metric: the score's name. rows: how many were trained on and scored.
+    """
+
+    task: str
+    metric: str
+    rows: tuple[int, int]
+    candidates: tuple[Candidate, ...]
+    taken: str | None
+    why: str
+
+
+def choose(
+    train: Any,
+    *,
+    frameworks: Sequence[str],
+    task: str = "text-classification",
+    validation: Any = None,
+    test: Any = None,
+    budget: float | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    output_dir: str | os.PathLike[str] = "",
+    listener: Listener | None = None,
+    **shared: Any,
+) -> Choice:
+    """Train each framework on the same rows, score it on the same others, and say which to take.
+
+    A framework that is not installed, or fails, or is out of time, is a candidate with its reason.
+    train, validation, test: as of `train`; without any test rows, a fifth of the rows is held out.
+    budget: seconds for all; each may use its share of what is left. options: a framework's name -> its own settings.
+    output_dir: where each run is kept, in a folder of the framework's name; empty keeps none.
+    shared: settings of the data (`columns`, `limit`, `label_kind` …), `seed` and `device`.
+
+    Raises:
+        UnknownName: no such task or framework. ConfigError: a setting that no framework could use.
+        DataError: data that cannot be used.
+    """
+    job = _Job(tasks.get(task), _made(frameworks, task, options or {}, shared), listener)
+    if budget is not None and budget <= 0:
+        raise ConfigError("budget", budget, "a number of seconds above 0, or None")
+    splits = _splits(job.task, train, validation, test, next(iter(job.settings.values())))
+    metric, _ = followed(job.task, splits["train"].kind)
+    found: list[tuple[Candidate, Sequence[Prediction]]] = []
+    end = None if budget is None else time.monotonic() + budget
+    with _kept(output_dir) as where:
+        for place, name in enumerate(job.settings):
+            left = None if end is None else (end - time.monotonic()) / (len(job.settings) - place)
+            found.append(job.candidate(name, splits, where / name, left, keep=bool(output_dir)))
+    return _choice(job.task, metric, splits, found)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The task, the settings of each framework, and who is told of events."""
+
+    task: Task
+    settings: Mapping[str, Settings]
+    listener: Listener | None
+
+    def candidate(
+        self, name: str, splits: Mapping[str, Examples], folder: Path, left: float | None, *, keep: bool
+    ) -> tuple[Candidate, Sequence[Prediction]]:
+        """One framework trained, scored and weighed, and its predictions of the test rows; () where there is no score.
+
+        left: seconds that it may take.
+        """
+        if left is not None and left <= 0:
+            return Candidate(name, reason="no time of the budget was left"), ()
+        if self.listener is not None:
+            self.listener("note", {"text": f"— {name}"})
+        try:
+            return self._weighed(name, splits, folder, left, keep=keep)
+        except TunesmithError as error:
+            return Candidate(name, reason=" ".join(str(error).split())), ()
+        except Exception as error:  # of a library that does not keep to the contract: it is one row of the table
+            return Candidate(name, reason=" ".join(f"{type(error).__name__}: {error}".split())), ()
+
+    def _weighed(
+        self, name: str, splits: Mapping[str, Examples], path: Path, left: float | None, *, keep: bool
+    ) -> tuple[Candidate, Sequence[Prediction]]:
+        chosen = replace(self.settings[name], output_dir=str(path), columns=dict(splits["train"].columns))
+        member = api.able(name, self.task.name)
+        hooks = member.open(self.task.name, chosen, Hooks(base=chosen.base, lora=chosen.lora))
+        folder = RunFolder.create(path, _until(left, self.listener))
+        test = splits["test"]
+        learned = {part: rows for part, rows in splits.items() if part != "test"}
+        with api.whole(folder):
+            began = time.perf_counter()
+            model = member.fit(self.task, learned, chosen, folder, hooks)
+            seconds = time.perf_counter() - began
+            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            model.predictions(test[:_WARM])
+            began = time.perf_counter()
+            found = model.predictions(test)
+            speed = len(test) / max(time.perf_counter() - began, 1e-9)
+            metric, _ = followed(self.task, test.kind)
+            scores = self.task.score(test, found)
+            if keep:
+                folder.write_text("config.yaml", chosen.to_yaml())
+                run = Run(self.task, model, folder, chosen, {"test": scores})
+                record.write(run, splits, {"test": found})
+        interval = bootstrap(
+            list(zip(test, found, strict=True)),
+            lambda rows: self.task.score([one for one, _ in rows], [other for _, other in rows])[metric],
+            seed=chosen.seed,
+            samples=_samples(len(test)),
+        )
+        return Candidate(name, interval, seconds, speed, size, folder=str(path) if keep else ""), found
+
+
+def _made(
+    names: Sequence[str], task: str, options: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Any]
+) -> dict[str, Settings]:
+    """The settings of each framework, in the order asked for.
+
+    Raises:
+        UnknownName, UnknownSetting, ConfigError: a name, or a value that cannot be used.
+    """
+    known = {name for name, each in settings().items() if each.group == "Data"} | {"seed", "device"}
+    for name in shared:
+        if name not in known:
+            raise UnknownSetting(name, known)
+    if not names:
+        raise ConfigError("frameworks", list(names), f"names of some: {', '.join(registered.names())}")
+    made: dict[str, Settings] = {}
+    for name in names:
+        plain = str(name).strip().lower().replace("_", "-")
+        member = registered.get(plain)
+        own = dict(options.get(name, {}))
+        heard = {key: value for key, value in shared.items() if key != "device" or "device" in _heeded(member)}
+        made[plain] = Settings.make(framework=plain, task=task, **{**heard, **own})
+    for name in options:
+        if name not in names:
+            raise ConfigError("options", name, f"frameworks that are asked for: {', '.join(made)}")
+    return made
+
+
+def _heeded(member: Any) -> Sequence[str]:
+    return getattr(member, "heeds", ())
+
+
+def _splits(task: Task, train: Any, validation: Any, test: Any, chosen: Settings) -> dict[str, Examples]:
+    if isinstance(train, Iterator):
+        train = list(train)
+    splits = api.read_data(task, train, validation, test, chosen)
+    return splits if "test" in splits else api.read_data(task, train, validation, SHARE, chosen)
+
+
+@contextmanager
+def _kept(output_dir: str | os.PathLike[str]) -> Iterator[Path]:
+    if output_dir:
+        yield Path(output_dir)
+        return
+    with tempfile.TemporaryDirectory(prefix="tunesmith-choose-") as aside:
+        yield Path(aside)
+
+
+def _until(left: float | None, listener: Listener | None) -> Listener:
+    """A listener that ends the run, at its next event, when its time is over."""
+    end = None if left is None else time.monotonic() + left
+
+    def listen(kind: str, values: Mapping[str, Any]) -> None:
+        if listener is not None:
+            listener(kind, values)
+        if end is not None and kind == "train" and time.monotonic() > end:
+            raise TrainingFailed(f"stopped after {left:.0f} s, its share of the budget")
+
+    return listen
+
+
+def _samples(rows: int) -> int:
+    return min(max(_WORK // max(rows, 1), 100), 1_000)
+
+
+def _choice(
+    task: Task,
+    metric: str,
+    splits: Mapping[str, Examples],
+    found: Sequence[tuple[Candidate, Sequence[Prediction]]],
+) -> Choice:
+    """The table, with how far each is behind the best, and which to take."""
+    test = splits["test"]
+    rows = (len(splits["train"]), len(test))
+    scored = [(candidate, predictions) for candidate, predictions in found if candidate.score is not None]
+    if not scored:
+        return Choice(task.name, metric, rows, tuple(each for each, _ in found), None, "none has a score")
+    sign = 1 if followed(task, test.kind)[1] else -1
+    best, of_best = max(scored, key=lambda pair: sign * _value(pair[0]))
+
+    def score(gold: Sequence[Example], predictions: Sequence[Prediction]) -> float:
+        return task.score(gold, predictions)[metric]
+
+    told: list[Candidate] = []
+    for candidate, predictions in found:
+        if candidate.score is not None and candidate is not best:
+            gap = paired_bootstrap(list(test), predictions, of_best, score, seed=42, samples=_samples(2 * len(test)))
+            candidate = replace(candidate, behind=gap)
+        told.append(candidate)
+    return Choice(task.name, metric, rows, tuple(told), *_taken(told, best, sign))
+
+
+def _taken(candidates: Sequence[Candidate], best: Candidate, sign: int) -> tuple[str, str]:
+    """The fastest of those that are not surely worse than the best, and why."""
+    if sum(each.score is not None for each in candidates) == 1:
+        return best.framework, "it is the only one with a score"
+    level = [best] + [each for each in candidates if each.behind is not None and _reaches_zero(each.behind, sign)]
+    taken = max(level, key=lambda each: each.speed or 0.0)
+    if len(level) == 1:
+        return best.framework, "its score is the best, beyond the 95% interval of the difference to each other"
+    if taken is best:
+        return best.framework, "its score is the best, and none that may be as good predicts faster"
+    assert taken.behind is not None
+    gap = f"{taken.behind.difference:+.4f} ({taken.behind.low:+.4f} … {taken.behind.high:+.4f})"
+    return taken.framework, f"it predicts fastest of those whose score is not surely below {best.framework}'s: {gap}"
+
+
+def _reaches_zero(gap: Difference, sign: int) -> bool:
+    return (gap.high if sign > 0 else -gap.low) >= 0
+
+
+def _value(candidate: Candidate) -> float:
+    return candidate.score.value if candidate.score is not None else float("nan")

@@ -24,7 +24,7 @@ ARGUMENTS = table(
     [
         argument("ngrams", 2, "Words of the longest feature.", lowest=1),
         argument("max_features", None, "Features kept, the most frequent ones.", type="int | None", lowest=1),
-        argument("C", 1.0, "Inverse of the regularization's strength.", lowest=1e-9),
+        argument("C", 10.0, "Inverse of the regularization's strength.", lowest=1e-9),
         argument("max_iter", 1000, "Iterations of the solver at most.", lowest=1),
         argument("share", 0.5, "Share of a phrase's occurrences that must be labelled for it to count.", lowest=0),
     ]

@@ -174,6 +174,13 @@ def test_a_split_that_nobody_annotated_is_not_used() -> None:
     assert list(examples({"train": classes("pos", "neg"), "test": classes(None)})) == ["train"]
 
 
+def test_a_list_of_records_is_read_as_their_data_set() -> None:
+    found = examples(classes("pos", "neg", None)[:])["train"]
+    assert ([e.id for e in found], found.account.left_out) == (["r0", "r1"], {"not annotated": ["r2"]})
+    with pytest.raises(DataError, match="must only contain TextClassificationRecord"):
+        examples([*classes("pos", "neg"), Text2TextRecord("a")])
+
+
 def test_limit_takes_the_first_records() -> None:
     found = examples(classes("pos", None, "neg", "pos"), limit=3)["train"]
     assert ([e.id for e in found], found.account.total) == (["r0", "r2"], 3)

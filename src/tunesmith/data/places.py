@@ -26,7 +26,7 @@ def is_a(value: Any, package: str, *names: str) -> bool:
 
 
 def located(source: Any, split: str | None) -> Any:
-    """The source itself, or what a path, glob, list of paths or hub id leads to.
+    """The source itself, or what a path, glob, list of paths or hub id leads to; a list of records as their data set.
 
     Raises:
         DataError: there is no such file, and no such data set on the hub.
@@ -36,6 +36,8 @@ def located(source: Any, split: str | None) -> Any:
     if isinstance(source, (list, tuple)) and source and all(map(_is_path, source)):
         files = [_found(str(path), None) for path in source]
         return Paths(path for part in files for path in part)
+    if isinstance(source, (list, tuple)) and source and hasattr(type(source[0]), "together"):
+        return type(source[0]).together(source)
     return source
 
 

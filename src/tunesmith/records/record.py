@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, ClassVar, Self
@@ -175,6 +175,13 @@ class Record:
             put(record, "event_timestamp", datetime.fromisoformat(moment))
         record._settle()
         return record
+
+    @classmethod
+    def together(cls, records: Iterable[Record]) -> Any:
+        """A data set of these records."""
+        from .datasets import dataset_class
+
+        return dataset_class(cls.task)(records)
 
     def _settle(self) -> None:
         """What a type has to add to a trusted record."""

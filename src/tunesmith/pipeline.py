@@ -135,6 +135,7 @@ class HFTrainer:
 
         `args` are training arguments, as `parse` gives them; 16-bit training pads to a multiple of 8.
         """
+        from .data.columns import gold_role
         from .data.sources import read
         from .frameworks.transformers import recipe_of
         from .tasks.base import Reading
@@ -150,7 +151,7 @@ class HFTrainer:
         )
 
         def process(data: Any) -> Any:
-            rows = read(data, names=owner.roles)
+            rows = read(data, names=owner.roles, gold=gold_role(owner.roles, owner.optional) is not None)
             return features.build(owner.examples(rows, Reading(columns, examples.labels)), recipe, encoding, gold=True)
 
         labels = None if examples.labels is None else len(examples.labels)

@@ -99,7 +99,8 @@ class Run:
         Raises:
             DataError: data that cannot be read, or a label that the model does not know.
         """
-        dataset = with_rows(read(data, name="evaluation", limit=limit, names=self.task.roles))
+        gold = gold_role(self.task.roles, self.task.optional) is not None
+        dataset = with_rows(read(data, name="evaluation", limit=limit, names=self.task.roles, gold=gold))
         examples = self.examples(dataset, columns=columns)
         scores, _ = score(self.framework_model, self.task, examples)
         return scores

@@ -14,6 +14,7 @@ from serving import run
 from tunesmith import records
 from tunesmith.config import Settings
 from tunesmith.errors import DataError, NothingToTrain, RowError
+from tunesmith.pipeline import HFTrainer
 from tunesmith.records import opened
 from tunesmith.records.datasets import (
     DatasetForText2Text,
@@ -254,6 +255,22 @@ def test_a_prediction_has_the_id_of_its_record_discarded_or_not(bert: str) -> No
     assert [each.id for each in found] == [record.id for record in data]
     assert [each.label for each in found] == [each.label for each in done.predict([record.text for record in data])]
     assert done.predict(DatasetForTextClassification()) == []
+
+
+def test_the_drop_in_for_txtai_reads_records_too(bert: str) -> None:
+    model, _ = HFTrainer()(bert, stored(), **QUICK)
+    assert model.config.id2label == {0: "bad", 1: "good"}
+    assert {each["run"] for n in range(12) for each in uses(f"r{n}")} == {"in memory"}
+
+
+def test_a_language_model_is_scored_on_records_without_annotation_too(bert: str) -> None:
+    data = classes(None, None)
+    done = tunesmith.train(data, task="language-modeling", base=bert, **QUICK)
+    assert done.evaluate(data)["perplexity"] > 1
+    process, _, _ = HFTrainer().prepare(
+        "language-modeling", data, done.tokenizer, None, 64, 8, None, None, HFTrainer().parse(QUICK)
+    )
+    assert len(process(data)) > 0
 
 
 def test_preparing_a_stored_data_set_notes_the_parts() -> None:

@@ -17,6 +17,7 @@ from tunesmith.errors import (
     Diverged,
     FrameworkError,
     MissingCredential,
+    NoEnvironment,
     NothingToTrain,
     NotInstalled,
     OutOfMemory,
@@ -83,6 +84,11 @@ EVERY = [
         "lora=True needs peft, which is not installed: pip install 'tunesmith[peft]'",
     ),
     (
+        NoEnvironment("span-marker"),
+        "span-marker runs in an environment of its own, which is not installed: "
+        "tunesmith frameworks install span-marker",
+    ),
+    (
         UnsupportedTask("setfit", "question-answering", "it has no span head", ["transformers"]),
         "setfit cannot train question-answering: it has no span head. Frameworks that can: transformers.",
     ),
@@ -147,6 +153,7 @@ def test_every_class_that_is_raised_has_its_message_read_here() -> None:
         (RequestRefused, DataError),
         (RequestRefused, ValueError),
         (NotInstalled, ImportError),
+        (NoEnvironment, NotInstalled),
         (ConfigError, ValueError),
         (Diverged, TrainingFailed),
         (OutOfMemory, TrainingFailed),

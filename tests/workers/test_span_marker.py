@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,14 @@ def test_training_stops_early_where_nothing_gets_better(base: str) -> None:
     assert sum("eval_f1" in entry for entry in run.history) == 3
     with pytest.raises(ConfigError, match="validation rows to watch"):
         fit(base, early_stopping=2)
+
+
+def test_threads_that_predict_at_once_have_their_own_answers(trained: Any) -> None:
+    run, _ = trained
+    rows = [row["tokens"] for row in small_tasks.tagged()[0][:12]]
+    alone = [run.predict([row])[0].spans for row in rows]
+    with ThreadPoolExecutor(4) as threads:
+        assert [found[0].spans for found in threads.map(lambda row: run.predict([row]), rows)] == alone
 
 
 def test_a_killed_worker_is_one_error_and_the_next_prediction_reads_the_model_again(trained: Any) -> None:

@@ -151,12 +151,13 @@ class Served:
 
     def __call__(self, texts: Sequence[Sequence[str]], batch_size: int) -> list[dict[str, list[Any]]]:
         """For each text's words: `label`, `first` word, `end` and `score` of its entities."""
-        if not self.worker.running:
-            self.load()
         rows, found = (self.worker.scratch / name for name in ("rows.arrow", "found.arrow"))
-        write_rows(rows, {"tokens": list(texts)}, _ROWS)
-        self.worker.ask("predict", rows=str(rows), found=str(found), batch_size=batch_size)
-        return read_rows(found)
+        with self.worker.alone:
+            if not self.worker.running:
+                self.load()
+            write_rows(rows, {"tokens": list(texts)}, _ROWS)
+            self.worker.ask("predict", rows=str(rows), found=str(found), batch_size=batch_size)
+            return read_rows(found)
 
 
 @dataclass

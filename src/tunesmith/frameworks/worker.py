@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,8 @@ class Worker:
     """One process, started at the first question and ended with this object or with this process.
 
     The library works offline, in `scratch`, a folder that goes with the worker; files of rows and of predictions lie
-    there. log: where what the library prints is kept; None keeps it in `scratch`.
+    there. log: where what the library prints is kept; None keeps it in `scratch`. alone: held by the thread that asks,
+    and by one whose files in `scratch` are not to be written over.
     """
 
     def __init__(self, name: str, log: Path | None = None) -> None:
@@ -37,6 +39,7 @@ class Worker:
         self.log = log or self.scratch / "worker.log"
         self._process: subprocess.Popen[str] | None = None
         self._asked = 0
+        self.alone = threading.RLock()
         self._cleaning = weakref.finalize(self, _leave, None, self.scratch)
 
     @property
@@ -61,11 +64,17 @@ class Worker:
             TunesmithError: by `failed`, what the library raised, or how the process ended.
             OutOfMemory: the library had no memory left.
         """
+        with self.alone:
+            return self._ask({"do": do, **request}, failed, answer)
+
+    def _ask(
+        self, request: Mapping[str, Any], failed: Callable[[str], TunesmithError], answer: Answer | None
+    ) -> Mapping[str, Any]:
         process = self._process if self._process is not None and self.running else self._start()
         self._asked += 1
         waits = False  # for another question: an error there leaves it so
         try:
-            _tell(process, {"id": self._asked, "do": do, **request})
+            _tell(process, {"id": self._asked, **request})
             while heard := self._hear(process, failed):
                 if waits := "error" in heard:
                     raise self._error(heard["error"], failed)

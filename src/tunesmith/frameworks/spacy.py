@@ -151,12 +151,10 @@ def _fit(
             folder.note(_told(skipped, nlp.lang))
         if "logger" not in settings.training:
             block["logger"] = None  # the run's own events are told in its place
-        log = spacy_fitting.run(nlp, block, train, held, folder)
-    if block["before_to_disk"] is not None:
-        nlp = block["before_to_disk"](nlp)
+        nlp, history = spacy_fitting.run(nlp, block, train, held, folder)
     model = _trained(nlp, _task_of(component), splits["train"].kind, labels, component)
     revision = None if start.encoder is None else start.encoder.revision
-    return replace(model, history=tuple(log.history), chosen=chosen, origin={**model.origin, "revision": revision})
+    return replace(model, history=history, chosen=chosen, origin={**model.origin, "revision": revision})
 
 
 def _names(component: str, labels: Labels) -> list[str]:
@@ -174,7 +172,8 @@ def _ended(
     Without validation rows no score tells when to stop. Training rows are not scored in their place: they would say
     that longer is better.
     """
-    if "validation" in splits or named.get("max_epochs") or "max_steps" in named:
+    steps = ARGUMENTS["max_steps"].default
+    if "validation" in splits or named.get("max_epochs") or named.get("max_steps", steps) not in (0, steps):
         return named, {}
     rows = max(len(splits["train"]), 1)
     passes = min(max(_TEXTS // rows, _PASSES[0]), _PASSES[1])

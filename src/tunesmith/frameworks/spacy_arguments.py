@@ -25,6 +25,12 @@ def _names(value: Any) -> list[str]:
     return list(value)
 
 
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not 0 <= float(value) <= 1:
+        raise ValueError
+    return float(value)
+
+
 ARGUMENTS = table(
     [
         argument("lang", "en", "Language whose tokenizer makes the words, where the base brings none.", group=_MADE),
@@ -37,7 +43,13 @@ ARGUMENTS = table(
         ),
         argument("freeze_tok2vec", False, "Keep what the base knows of words as it is.", group=_MADE),
         argument("batch_size", 1000, "Texts of a batch of an evaluation: nlp.batch_size.", group=_MADE, lowest=1),
-        argument("dropout", 0.1, "Share of the activations that an update leaves out.", lowest=0),
+        argument(
+            "dropout",
+            0.1,
+            "Share of the activations that an update leaves out.",
+            read=lambda value: _share(value),
+            expected="a number from 0 to 1",
+        ),
         argument("accumulate_gradient", 1, "Parts that a batch is divided into.", lowest=1),
         argument("patience", 1600, "Steps without a better score before training stops; 0 never stops so.", lowest=0),
         argument(
@@ -83,8 +95,6 @@ def training_block(settings: Mapping[str, Any], defaults: Any, scores: Mapping[s
     for name in given.get("score_weights", {}):
         if name not in scores:
             raise UnknownSetting(f"score_weights.{name}", [f"score_weights.{each}" for each in scores])
-    if "dropout" in given:
-        given["dropout"] = float(given["dropout"])
     merged = Config({"training": defaults}).merge({"training": given})["training"]
     if not (merged["patience"] or merged["max_epochs"] or merged["max_steps"]):
         raise ConfigError("max_steps", 0, "an end of training: patience, max_epochs or max_steps above 0")
@@ -107,20 +117,41 @@ def resolved(training: Any) -> dict[str, Any]:
     except ConfigValidationError as error:
         raise _ours(error, training) from error
     except Exception as error:  # whatever a registered function makes of its arguments
-        raise ConfigError("training", "", f"values that spaCy takes; it says: {error}") from error
+        raise _told(_culprit(training), training, str(error)) from error
     return found
+
+
+def _culprit(training: Mapping[str, Any]) -> str:
+    """The part of the block that spaCy cannot resolve."""
+    from spacy.util import registry
+    from thinc.api import Config
+
+    for name in training:
+        try:
+            registry.resolve(Config({name: training[name]}))
+        except Exception:  # the one that is looked for
+            return name
+    return "training"
 
 
 def _ours(error: Any, training: Mapping[str, Any]) -> ConfigError:
     first = next(iter(error.errors or ()), None)
     if first is None:
-        told = " ".join(str(error.desc or error).split())
-        return ConfigError("training", "", f"what spaCy can read; it says: {told}")
+        return _told(_culprit(training), training, str(error.desc or error))
     place = [str(part) for part in first["loc"]]
+    return _told(".".join(place), training, first["msg"])
+
+
+def _told(place: str, training: Mapping[str, Any], said: str) -> ConfigError:
+    """The error of a value; what spaCy says of it in one line. A place ends where the block has no such key."""
+    found: list[str] = []
     value: Any = training
-    for part in place:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return ConfigError(".".join(place), value, f"what spaCy takes there; it says: {first['msg']}")
+    for part in place.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            break
+        found, value = [*found, part], value[part]
+    first = " ".join(said.split("\n\n", maxsplit=1)[0].split())
+    return ConfigError(".".join(found) or place, value, f"what spaCy takes there; it says: {first}")
 
 
 def _is_other(given: Mapping[str, Any], default: Mapping[str, Any]) -> bool:

@@ -92,19 +92,21 @@ def pipeline_of(config: Any, train: Pairs) -> tuple[Any, dict[str, Any]]:
     return nlp, block
 
 
-def run(nlp: Any, block: Mapping[str, Any], pairs: list[Any], held: list[Any] | None, folder: RunFolder) -> Log:
-    """Train to the end; the weights are then the best ones by `held`, or the last ones where there is none.
+def run(
+    nlp: Any, block: Mapping[str, Any], pairs: list[Any], held: list[Any] | None, folder: RunFolder
+) -> tuple[Any, tuple[Mapping[str, Any], ...]]:
+    """(the trained pipeline, the history): with the best weights by `held`, or the last ones where there is none.
 
     The loop is spaCy's: batches, schedules, evaluations and the end of it.
     """
-    from spacy.training.loop import create_evaluation_callback, create_train_batches, train_while_improving
+    from spacy.training import loop
 
     optimizer, weights = block["optimizer"], block["score_weights"]
-    evaluate = (lambda: (0.0, {})) if held is None else create_evaluation_callback(nlp, lambda _: held, weights)
-    steps = train_while_improving(
+    evaluate = (lambda: (0.0, {})) if held is None else loop.create_evaluation_callback(nlp, lambda _: held, weights)
+    steps = loop.train_while_improving(
         nlp,
         optimizer,
-        create_train_batches(nlp, lambda _: pairs, block["batcher"], block["max_epochs"]),
+        loop.create_train_batches(nlp, lambda _: pairs, block["batcher"], block["max_epochs"]),
         evaluate,
         dropout=block["dropout"],
         accumulate_gradient=block["accumulate_gradient"],
@@ -129,7 +131,7 @@ def run(nlp: Any, block: Mapping[str, Any], pairs: list[Any], held: list[Any] | 
                     nlp.meta["performance"] = {name: info["other_scores"].get(name) for name in weights}
         log.tell(info)
     _put_back(nlp, best or _weights(nlp, optimizer, block["frozen_components"]))
-    return log
+    return loop.create_before_to_disk_callback(block["before_to_disk"])(nlp), tuple(log.history)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def entity_scores(ner: Any, docs: Sequence[Any]) -> list[list[float]]:
     A step is a word's place in an entity; its probability is the softmax that training fits, given the steps before.
     The sums that a beam gives in its place are not normalized word by word: nearly all of them are 1.
     """
-    moves = {name: place for place, name in enumerate(ner.move_names)}
+    moves = {ner.moves.get_class_name(place): place for place in range(ner.moves.n_moves)}
     steps = [{k: moves[name] for entity in doc.ents for k, name in _steps(entity)} for doc in docs]
     chances: list[dict[int, float]] = [{} for _ in docs]
     states = dict(enumerate(ner.moves.init_batch(docs)))

@@ -322,6 +322,36 @@ def test_an_encoder_is_a_base(tmp_path: Path) -> None:
     assert spacy.load(tmp_path / "run").pipe_names == ["transformer", "ner"]
 
 
+def roberta(folder: Path) -> str:
+    """With the files of word pieces that published models have."""
+    import json
+
+    import transformers
+
+    words = json.loads(tiny.byte_tokenizer(special=("<s>", "<pad>", "</s>", "<unk>", "<mask>")).to_str())["model"]
+    merges = [tuple(pair) for pair in words["merges"]]
+    tokenizer = transformers.RobertaTokenizer(vocab=words["vocab"], merges=merges, model_max_length=64)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    config = transformers.RobertaConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=66, type_vocab_size=1, pad_token_id=1, **sizes
+    )
+    transformers.RobertaModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps(words["vocab"]))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(map(" ".join, merges)))
+    return str(folder)
+
+
+def test_an_encoder_with_pieces_of_bytes_is_read_from_its_files(tmp_path: Path) -> None:
+    pytest.importorskip("spacy_curated_transformers")
+    base = roberta(tmp_path / "roberta")
+    run = train(rows(TEXT), base=base, output_dir=tmp_path / "run")
+    Path(base, "merges.txt").unlink()  # the saved model has its own
+    assert tunesmith.load(tmp_path / "run").predict(["a text"]) == run.predict(["a text"])
+    with pytest.raises(ConfigError, match=r"expected an encoder with its file merges\.txt, as it is published"):
+        train("no-such.csv", base=base)
+
+
 def test_an_encoder_of_another_type_is_refused_before_data_is_read(tmp_path: Path) -> None:
     pytest.importorskip("spacy_curated_transformers")
     with pytest.raises(ConfigError, match=r"of a type that spaCy reads \(bert, roberta, .*; it is 'gpt2'"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,37 @@ from ..errors import ArtifactError, ConfigError, NotInstalled
 from ..training.bases import Base, open_base
 from .spacy_data import language_of
 
-ENCODERS = {
-    "bert": ("BertTransformer", "BertWordpieceEncoder"),
-    "roberta": ("RobertaTransformer", "ByteBpeEncoder"),
-    "albert": ("AlbertTransformer", "SentencepieceEncoder"),
-    "camembert": ("CamembertTransformer", "CamembertSentencepieceEncoder"),
-    "xlm-roberta": ("XlmrTransformer", "XlmrSentencepieceEncoder"),
-}
-"""The type of an encoder -> its architecture and that of its word pieces in spacy-curated-transformers."""
 
+@dataclass(frozen=True)
+class Kind:
+    """A type of encoder in spacy-curated-transformers: its architecture, and how its word pieces are read.
+
+    files: what the base must have beside its weights. read: the loader that reads these, and its arguments in their
+    order; none: that of transformers' tokenizers.
+    """
+
+    model: str
+    pieces: str
+    files: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+
+_SENTENCES = ("sentencepiece.bpe.model",)
+ENCODERS = {
+    "bert": Kind("BertTransformer", "BertWordpieceEncoder"),
+    "roberta": Kind(
+        "RobertaTransformer",
+        "ByteBpeEncoder",
+        ("vocab.json", "merges.txt"),
+        ("ByteBpeLoader", "vocab_path", "merges_path"),
+    ),
+    "albert": Kind("AlbertTransformer", "SentencepieceEncoder", ("spiece.model",), ("SentencepieceLoader", "path")),
+    "camembert": Kind("CamembertTransformer", "CamembertSentencepieceEncoder", _SENTENCES),
+    "xlm-roberta": Kind("XlmrTransformer", "XlmrSentencepieceEncoder", _SENTENCES),
+}
+"""By the type that the configuration of a model of transformers names."""
+
+CURATED = "spacy-curated-transformers"
 _PACKAGE = re.compile(r"[a-z]{2,3}_[a-z0-9]+_[a-z0-9]+_(sm|md|lg|trf)")  # as spaCy names its pipelines
 
 
@@ -28,13 +51,14 @@ _PACKAGE = re.compile(r"[a-z]{2,3}_[a-z0-9]+_[a-z0-9]+_(sm|md|lg|trf)")  # as sp
 class Start:
     """lang: of the pipeline to be made. source: the name or path of a pipeline, and `pipeline`, loaded.
 
-    encoder: a model of transformers, opened without its weights.
+    encoder: a model of transformers, opened without its weights. pieces: the loader of its word pieces, as a config.
     """
 
     lang: str
     source: str | None = None
     pipeline: Any = None
     encoder: Base | None = None
+    pieces: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_start(task: str, settings: Settings) -> Start:
@@ -54,7 +78,8 @@ def open_start(task: str, settings: Settings) -> Start:
         raise ConfigError("base", base, "a name or a path: spaCy takes no live models")
     source = pipeline_at(base)
     if source is None:
-        return Start(lang, encoder=_encoder(base, task, settings))
+        encoder = _encoder(base, task)
+        return Start(lang, encoder=encoder, pieces=_pieces(encoder))
     if named is not None and named != source.lang:
         raise ConfigError("lang", named, f"{source.lang!r}, the language of the base {base}, or nothing")
     return Start(source.lang, base, source)
@@ -81,7 +106,7 @@ def pipeline_at(name: str) -> Any:
         raise ArtifactError(name, f"spaCy cannot load it: {error}") from error
 
 
-def _encoder(name: str, task: str, settings: Settings) -> Base:
+def _encoder(name: str, task: str) -> Base:
     if _PACKAGE.fullmatch(name):
         told = f"no such pipeline is installed: `python -m spacy download {name}` installs it"
         raise ArtifactError(name, f"{told}, if it is one of spaCy's")
@@ -96,3 +121,29 @@ def _encoder(name: str, task: str, settings: Settings) -> Base:
         known = ", ".join(ENCODERS)
         raise ConfigError("base", name, f"an encoder of a type that spaCy reads ({known}); it is {kind!r}")
     return opened
+
+
+def _pieces(base: Base) -> dict[str, Any]:
+    """The loader of an encoder's word pieces.
+
+    Raises:
+        ConfigError: a file that it reads is missing, or another tokenizer than the encoder's own.
+    """
+    from transformers.utils import cached_file
+
+    kind, revision = ENCODERS[base.config.model_type], base.options.get("revision", "main")
+    assert base.path is not None
+    if kind.pieces == "BertWordpieceEncoder" and not type(base.tokenizer).__name__.startswith("BertTokenizer"):
+        raise ConfigError(
+            "base", base.name, f"BERT's own tokenizer beside it; it has a {type(base.tokenizer).__name__}"
+        )
+    found = []
+    for file in kind.files:
+        try:
+            found.append(cached_file(base.path, file, revision=revision))
+        except OSError as error:
+            told = f"an encoder with its file {file}, as it is published; transformers 5 does not write that file"
+            raise ConfigError("base", base.name, told) from error
+    if not kind.read:
+        return {"@model_loaders": f"{CURATED}.HFPieceEncoderLoader.v1", "name": base.path, "revision": revision}
+    return {"@model_loaders": f"{CURATED}.{kind.read[0]}.v1", **dict(zip(kind.read[1:], found, strict=True))}

@@ -7,11 +7,10 @@ from typing import Any
 
 from ..errors import UnknownName
 from .spacy_arguments import training_block
-from .spacy_base import ENCODERS, Start
+from .spacy_base import CURATED, ENCODERS, Start
 
 TEXTCAT, SEVERAL, ENTITIES, TAGGER = "textcat", "textcat_multilabel", "ner", "tagger"
 _VECTORS = {"tok2vec", "transformer", "curated_transformer"}  # factories of what knows words
-_CURATED = "spacy-curated-transformers"
 _WARM: Mapping[str, Any] = {  # the quickstart's for a transformer
     "accumulate_gradient": 3,
     "optimizer": {
@@ -52,7 +51,7 @@ def config_of(
     if based:
         _without_vectors(config)
     if start.encoder is not None:
-        _on_encoder(config, component, start.encoder)
+        _on_encoder(config, component, start.encoder, start.pieces)
     elif start.source is not None:
         notes += _on_pipeline(config, component, start, labels)
     elif config["paths"]["vectors"] is not None:
@@ -85,9 +84,9 @@ def _installed_vectors(config: Any) -> list[str]:
     return [f"the word vectors of {name} are not installed: the pipeline is made without (python -m spacy download)"]
 
 
-def _on_encoder(config: Any, component: str, base: Any) -> None:
+def _on_encoder(config: Any, component: str, base: Any, pieces: Mapping[str, Any]) -> None:
     """Put an encoder, read by spacy-curated-transformers, in the place of tok2vec."""
-    hf, (model, pieces) = base.config, ENCODERS[base.config.model_type]
+    hf, kind = base.config, ENCODERS[base.config.model_type]
     longest = min(base.tokenizer.model_max_length, hf.max_position_embeddings)
     sizes = {
         "attention_probs_dropout_prob": hf.attention_probs_dropout_prob,
@@ -108,11 +107,11 @@ def _on_encoder(config: Any, component: str, base: Any) -> None:
         sizes |= {"embedding_width": hf.embedding_size, "num_hidden_groups": hf.num_hidden_groups}
     window = min(128, longest // 2)  # spaCy's own, but for tiny models: pieces, of which words have several
     block = {
-        "@architectures": f"{_CURATED}.{model}.v1",
+        "@architectures": f"{CURATED}.{kind.model}.v1",
         **sizes,
-        "piece_encoder": {"@architectures": f"{_CURATED}.{pieces}.v1"},
+        "piece_encoder": {"@architectures": f"{CURATED}.{kind.pieces}.v1"},
         "with_spans": {
-            "@architectures": f"{_CURATED}.WithStridedSpans.v1",
+            "@architectures": f"{CURATED}.WithStridedSpans.v1",
             "window": window,
             "stride": 3 * window // 4,
         },
@@ -120,16 +119,19 @@ def _on_encoder(config: Any, component: str, base: Any) -> None:
     del config["components"]["tok2vec"]
     config["components"]["transformer"] = {"factory": "curated_transformer", "model": block}
     _listen(config, component, "transformer", _listener(hf.hidden_size))
-    loaded = {"name": base.path, "revision": base.options.get("revision", "main")}
-    loaders = {"encoder_loader": "HFTransformerEncoderLoader", "piecer_loader": "HFPieceEncoderLoader"}
     config["initialize"]["components"]["transformer"] = {
-        part: {"@model_loaders": f"{_CURATED}.{name}.v1", **loaded} for part, name in loaders.items()
+        "encoder_loader": {
+            "@model_loaders": f"{CURATED}.HFTransformerEncoderLoader.v1",
+            "name": base.path,
+            "revision": base.options.get("revision", "main"),
+        },
+        "piecer_loader": dict(pieces),
     }
 
 
 def _listener(width: int) -> dict[str, Any]:
     return {
-        "@architectures": f"{_CURATED}.LastTransformerLayerListener.v1",
+        "@architectures": f"{CURATED}.LastTransformerLayerListener.v1",
         "width": width,
         "pooling": {"@layers": "reduce_mean.v1"},
         "upstream": "*",

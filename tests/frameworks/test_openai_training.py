@@ -240,7 +240,7 @@ def test_numbers_and_pairs_and_few_rows_are_refused_before_an_upload(service: Se
 
 def test_nothing_is_uploaded_without_consent_and_the_error_tells_what_would_be(service: Service) -> None:
     with pytest.raises(ConfigError) as caught:
-        train(yes=False, validation=HELD, price_per_million_tokens=25, n_epochs=4)
+        train(yes=False, validation=HELD, test=HELD, price_per_million_tokens=25, n_epochs=4)
     told = str(caught.value)
     assert "yes=True, as consent to this upload: " in told
     assert f"train 24 rows ({bytes_of(ROWS):,} bytes), validation 8 rows ({bytes_of(HELD):,} bytes)" in told
@@ -248,6 +248,7 @@ def test_nothing_is_uploaded_without_consent_and_the_error_tells_what_would_be(s
     tokens = tokens_of(ROWS)
     assert f"about {4 * tokens:,} tokens in 4 epochs (an estimate: bytes / 4)" in told
     assert f"about {4 * tokens * 25 / 1e6:,.2f} at 25 per million tokens" in told
+    assert "then the texts of 16 held-out rows, to be scored" in told
     assert not service.requests
 
 
@@ -610,6 +611,12 @@ def test_a_service_without_probabilities_gives_the_answer_a_score_of_1(
         {"ham": float(e.label == "ham"), "spam": float(e.label == "spam")} for e in found
     ]
     assert service.requests[f"POST {CHAT}"] == requests
+
+
+def test_threads_that_learn_at_once_that_there_are_no_probabilities_all_go_on(service: Service) -> None:
+    run = train()
+    service.probable, service.delay = None, 0.02
+    assert all(each.label for each in run.predict([f"text {place}" for place in range(8)]))
 
 
 def test_lists_that_cannot_be_read_give_no_labels_and_no_spans(service: Service) -> None:

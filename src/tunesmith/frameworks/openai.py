@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -100,7 +100,8 @@ class OpenAIFramework:
         }
         calls = openai_calls.connect(service, folder.note)
         with TemporaryDirectory() as aside:
-            plan = _plan(rows, Path(aside), str(settings.base), service, values)
+            scored = sum(len(examples) for name, examples in splits.items() if name != "train")
+            plan = replace(_plan(rows, Path(aside), str(settings.base), service, values), scored=scored)
             method = {name: values[name] for name in METHOD if values[name] != "auto"}
             order = openai_jobs.Order(plan, str(settings.base), method, values["suffix"], settings.seed)
 

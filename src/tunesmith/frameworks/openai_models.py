@@ -52,17 +52,18 @@ class Asking:
         Raises:
             ServerError: the service refuses.
         """
+        probable = self.probable  # other threads may change it meanwhile
         try:
-            return answer_of(self.calls("asking the model", lambda client: self._ask(client, text)))
+            return answer_of(self.calls("asking the model", lambda client: self._ask(client, text, probable)))
         except ServerError as error:
-            if not (self.probable and error.status in (400, 422) and "logprob" in str(error)):
+            if not (probable and error.status in (400, 422) and "logprob" in str(error)):
                 raise
         self.probable = False  # this service gives no probabilities, and says so
         return self.answer(text)
 
-    def _ask(self, client: Any, text: str) -> Any:
+    def _ask(self, client: Any, text: str, probable: bool) -> Any:
         system = [] if self.tuned.system is None else [{"role": "system", "content": self.tuned.system}]
-        wanted = {"logprobs": True, "top_logprobs": _MOST} if self.probable else {}
+        wanted = {"logprobs": True, "top_logprobs": _MOST} if probable else {}
         messages = [*system, {"role": "user", "content": text}]
         return client.chat.completions.create(model=self.tuned.model, messages=messages, temperature=0, **wanted)
 

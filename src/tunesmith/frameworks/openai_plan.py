@@ -33,7 +33,10 @@ class File:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is sent where. epochs: a number, or 'auto' where the service decides. counted: how tokens were."""
+    """What is sent where. epochs: a number, or 'auto' where the service decides. counted: how tokens were.
+
+    scored: rows whose texts are sent after the job, to be predicted and scored.
+    """
 
     host: str
     base: str
@@ -41,6 +44,7 @@ class Plan:
     counted: str
     epochs: int | str = "auto"
     price: float | None = None
+    scored: int = 0
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {file.told()}" for name, file in self.files.items())
@@ -48,9 +52,10 @@ class Plan:
         times = self.epochs if isinstance(self.epochs, int) else 1
         each = f" in {times} epochs" if times > 1 else " in 1 epoch" if self.epochs == 1 else " in each epoch"
         told = f"{parts} go to {self.host} to tune {self.base}: about {tokens * times:,} tokens{each} ({self.counted})"
-        if self.price is None:
-            return f"{told}; price_per_million_tokens tells the cost"
-        return f"{told}, about {tokens * times * self.price / 1e6:,.2f} at {self.price:g} per million tokens"
+        if self.price is not None:
+            told += f", about {tokens * times * self.price / 1e6:,.2f} at {self.price:g} per million tokens"
+        told += f"; then the texts of {self.scored} held-out rows, to be scored" if self.scored else ""
+        return told if self.price is not None else f"{told}; price_per_million_tokens tells the cost"
 
 
 def consent(plan: Plan, yes: bool, ask: Callable[[str], bool] | None) -> None:

@@ -1,4 +1,4 @@
-"""Models that a service tunes: what is sent, when it is not, what fails, and how a job is found again."""
+"""Models that a service tunes: what is sent, when it is not, and who is asked."""
 
 from __future__ import annotations
 
@@ -7,89 +7,41 @@ import csv
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from email.utils import formatdate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-import openai_service
 import small_tasks
-import tunesmith
 import tunesmith.argilla as rg
-from openai_service import BASE, KEY, Fault, Service
-from tunesmith import Run, cli
+from openai_kit import (
+    HELD,
+    ROWS,
+    SYSTEM,
+    TARGET,
+    TOKENS,
+    UPLOADED,
+    count,
+    notes,
+    train,
+    unread,
+)
+from openai_service import BASE, KEY, Service
+from tunesmith import cli
 from tunesmith.argilla_trainer import ArgillaTrainer
 from tunesmith.errors import (
-    ArtifactError,
     ConfigError,
     DataError,
     MissingCredential,
     NotInstalled,
-    RowError,
-    ServerError,
-    TrainingFailed,
-    TunesmithError,
-    UnknownName,
     UnsupportedTask,
 )
-from tunesmith.frameworks import openai_calls, openai_plan
+from tunesmith.frameworks import openai_plan
 from tunesmith.frameworks.openai_arguments import ARGUMENTS
-from tunesmith.frameworks.openai_jobs import STATE
 from tunesmith.records import session
-
-TEXT, TOKENS, TARGET = "text-classification", "token-classification", "sequence-sequence"
-JOBS, FILES, CHAT = "/v1/fine_tuning/jobs", "/v1/files", "/v1/chat/completions"
-ROWS, HELD = small_tasks.classes()
-ROWS, HELD = ROWS[:24], HELD[:8]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Service]:
-    with openai_service.run() as running:
-        yield running
-
-
-@pytest.fixture
-def service(running: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The service, knowing nothing."""
-    running.forget()
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("OPENAI_BASE_URL", running.url)
-    monkeypatch.setattr(openai_calls, "FIRST_WAIT", 0.01)
-    return running
-
-
-def train(rows: Any = ROWS, **more: Any) -> Run:
-    settings = {"framework": "openai", "base": BASE, "yes": True, "poll_interval": 0.02, **more}
-    return tunesmith.train(rows, **settings)
-
-
-def unread() -> Iterator[dict[str, Any]]:
-    raise AssertionError("a row was read")
-    yield {}
-
-
-def notes(found: list[str]) -> Any:
-    return lambda kind, values: found.append(values["text"]) if kind == "note" else None
-
-
-def contents(service: Service) -> str:
-    return "\n".join(content.decode() for content in service.files.values())
-
-
-def count(service: Service, *requests: str) -> list[int]:
-    return [service.requests[request] for request in requests]
-
-
-UPLOADED = ("POST /v1/files", "POST /v1/fine_tuning/jobs")
-
 
 # What is sent
 
@@ -252,9 +204,6 @@ def test_nothing_is_uploaded_without_consent_and_the_error_tells_what_would_be(s
     assert not service.requests
 
 
-SYSTEM = 'Which label does the text have? Answer with one of these labels and nothing else. Labels: ["ham", "spam"]'
-
-
 def bytes_of(rows: Any) -> int:
     turns = [[("system", SYSTEM), ("user", row["text"]), ("assistant", row["label"])] for row in rows]
     made = [{"messages": [{"role": role, "content": text} for role, text in each]} for each in turns]
@@ -294,367 +243,6 @@ def test_tiktoken_counts_where_it_is_installed_and_knows_the_model(monkeypatch: 
     assert (tokens("a b c"), how) == (3, "counted by tiktoken")
     tokens, how = openai_plan.counter("gpt-unknown")
     assert (tokens("äbc"), tokens("abcde"), how) == (1, 2, "an estimate: bytes / 4")
-
-
-# What fails
-
-
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 0])
-def test_a_call_that_may_succeed_is_tried_again(service: Service, status: int) -> None:
-    """status 0: the connection breaks."""
-    service.faults += [Fault("GET", f"{JOBS}/ftjob", status, times=2), Fault("POST", CHAT, status)]
-    said: list[str] = []
-    train(test=HELD, listener=notes(said))
-    assert sum("again in 0.01 s (try 2 of 6)" in text for text in said) == 2
-    assert sum("again in 0.02 s (try 3 of 6)" in text for text in said) == 1
-    assert count(service, *UPLOADED) == [1, 1]
-
-
-@pytest.mark.parametrize("wait", ["0.3", "date"])
-def test_the_wait_that_the_service_asks_for_is_kept(service: Service, wait: str) -> None:
-    begun = time.time()
-    header = formatdate(int(begun) + 2, usegmt=True) if wait == "date" else wait
-    service.faults.append(Fault("POST", FILES, 429, headers={"Retry-After": header}))
-    train()
-    assert time.time() >= (int(begun) + 2 if wait == "date" else begun + 0.3)
-
-
-def test_a_wait_of_an_hour_is_an_error_at_once(service: Service) -> None:
-    service.faults.append(Fault("POST", FILES, 429, headers={"Retry-After": "3600"}))
-    with pytest.raises(ServerError, match=r"answered 429: uploading train.jsonl: the tests want it so") as caught:
-        train()
-    assert caught.value.retryable
-
-
-def test_tries_end(service: Service) -> None:
-    """Argilla's loop had no end."""
-    service.faults.append(Fault("GET", f"{JOBS}/ftjob", 500, times=1000))
-    with pytest.raises(ServerError, match=r"answered 500: asking for the job: .*\(3 tries\)") as caught:
-        train(retries=2)
-    assert caught.value.retryable
-    assert service.requests[f"failed GET {JOBS}/ftjob-0001"] == 3
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "told"),
-    [
-        (401, "invalid_api_key", "The key is the one in OPENAI_API_KEY"),
-        (403, None, "The key is the one in OPENAI_API_KEY"),
-        (400, None, "the tests want it so"),
-        (429, "insufficient_quota", "the tests want it so"),
-    ],
-)
-def test_a_refusal_is_an_error_at_once(service: Service, status: int, code: str | None, told: str) -> None:
-    service.faults.append(Fault("POST", FILES, status, times=9, code=code))
-    with pytest.raises(ServerError, match=told) as caught:
-        train()
-    assert (caught.value.status, caught.value.retryable) == (status, False)
-    assert service.requests[f"failed POST {FILES}"] == 1
-
-
-def test_a_model_that_the_service_does_not_tune_is_told_in_its_words(service: Service) -> None:
-    with pytest.raises(ServerError, match="model gpt-9 is not available for fine-tuning"):
-        train(base="gpt-9")
-
-
-def test_a_job_whose_creation_had_no_answer_is_not_created_twice(service: Service) -> None:
-    service.faults.append(Fault("POST", JOBS, 0, done=True))
-    train()
-    assert count(service, *UPLOADED) == [1, 1]
-    assert list(service.jobs) == ["ftjob-0001"]
-
-
-def test_a_job_that_fails_is_an_error_in_the_services_words(service: Service, tmp_path: Path) -> None:
-    service.failing = "The job failed due to an unsafe training file"
-    with pytest.raises(TrainingFailed, match=r"ftjob-0001 at 127.* failed: The job failed due to an unsafe training"):
-        train(output_dir=tmp_path)
-    service.failing = None
-    train(output_dir=tmp_path)
-    assert count(service, *UPLOADED) == [1, 2], "a new job, of the file that is there"
-
-
-def test_files_that_expired_are_uploaded_again(service: Service, tmp_path: Path) -> None:
-    service.failing = "no"
-    with pytest.raises(TrainingFailed):
-        train(output_dir=tmp_path, validation=HELD)
-    service.failing = None
-    del service.files["file-1"]
-    train(output_dir=tmp_path, validation=HELD)
-    assert count(service, *UPLOADED) == [3, 2]
-
-
-def test_an_address_that_answers_with_a_page_is_told(service: Service) -> None:
-    with pytest.raises(ServerError, match=r"answered 404|Is base_url right"):
-        train(base_url=service.url.removesuffix("/v1") + "/docs")
-
-
-# The job
-
-
-def test_events_are_told_as_progress_and_kept_as_history(service: Service) -> None:
-    service.losses = [1 / place for place in range(1, 131)]  # more than one page
-    seen: list[tuple[str, Any]] = []
-    run = train(validation=HELD, listener=lambda kind, values: seen.append((kind, dict(values))))
-    steps = [values for kind, values in seen if kind == "train"]
-    assert [step["step"] for step in steps] == [10 * place for place in range(1, 131)]
-    assert steps[0]["total"] == 1300
-    assert run.history[1] == {"step": 20, "loss": 0.5, "eval_loss": 0.5}
-    texts = [values["text"] for kind, values in seen if kind == "note"]
-    assert texts.count("the service: Created fine-tuning job") == 1
-
-
-def test_the_checkpoint_that_fits_the_validation_rows_best_is_the_model(service: Service) -> None:
-    service.losses = (0.4, 0.2, 0.3)
-    best = train(validation=HELD)
-    assert best.model.model.endswith(":ckpt-step-20")
-    assert best.framework_model.chosen["full_valid_loss"] == 0.2
-    assert best.framework_model.chosen["n_epochs"] == 3, "what the service made of 'auto'"
-    service.losses = (0.4, 0.2)
-    assert "ckpt" not in train(validation=HELD).model.model, "the last checkpoint is the model itself"
-    assert "ckpt" not in train().model.model
-
-
-def test_a_service_without_checkpoints_and_events_trains(service: Service) -> None:
-    service.faults += [
-        Fault("GET", f"{JOBS}/ftjob-0001/checkpoints", 404, 99),
-        Fault("GET", f"{JOBS}/ftjob-0001/events", 404, 99),
-        Fault("GET", f"{FILES}/file-results", 404, 99),
-    ]
-    run = train(validation=HELD)
-    assert run.history == ()
-    assert run.predict(["hello"])[0].label in ("ham", "spam")
-
-
-def test_the_wait_for_a_job_ends_and_the_same_call_goes_on_with_it(service: Service, tmp_path: Path) -> None:
-    service.hold.set()
-    with pytest.raises(TrainingFailed, match=r"ftjob-0001 is still \w+ after 0.1 s; it goes on at 127"):
-        train(output_dir=tmp_path, timeout=0.1)
-    service.hold.clear()
-    said: list[str] = []
-    train(output_dir=tmp_path, yes=False, listener=notes(said))
-    assert any("goes on with the job ftjob-0001" in text and "nothing is uploaded" in text for text in said)
-    assert count(service, *UPLOADED) == [1, 1]
-
-
-def test_a_process_that_was_killed_is_gone_on_with_by_one_upload_and_one_job(service: Service, tmp_path: Path) -> None:
-    service.hold.set()
-    (tmp_path / "rows.json").write_text(json.dumps(ROWS))
-    code = (
-        "import json, sys, tunesmith; rows = json.load(open(sys.argv[1])); tunesmith.train("
-        f"rows, framework='openai', base='{BASE}', yes=True, poll_interval=0.02, output_dir=sys.argv[2])"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "rows.json"), str(tmp_path / "out")])
-    end = time.monotonic() + 60
-    while not service.jobs and time.monotonic() < end:
-        time.sleep(0.02)
-    state = tmp_path / "out" / STATE
-    while json.loads(state.read_text())["job"] is None and time.monotonic() < end:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    service.hold.clear()
-    run = train(output_dir=tmp_path / "out", checkpoint=True, yes=False, test=HELD)
-    assert count(service, *UPLOADED) == [1, 1]
-    assert run.model.job == "ftjob-0001"
-    assert run.metrics["test"]["accuracy"] > 0.5
-
-
-def test_a_process_that_died_before_it_wrote_the_job_down_finds_it(service: Service, tmp_path: Path) -> None:
-    service.hold.set()
-    with pytest.raises(TrainingFailed):
-        train(output_dir=tmp_path, timeout=0)
-    service.hold.clear()
-    state = json.loads((tmp_path / STATE).read_text())
-    assert state["files"] == {"train": "file-1"}
-    (tmp_path / STATE).write_text(json.dumps({**state, "job": None}))
-    assert train(output_dir=tmp_path, yes=False).model.job == "ftjob-0001"
-    assert count(service, *UPLOADED) == [1, 1]
-
-
-def test_other_data_is_another_job(service: Service, tmp_path: Path) -> None:
-    train(output_dir=tmp_path)
-    with pytest.raises(ConfigError, match=r"the job ftjob-0001 in .* has another data. False starts a new one"):
-        train(ROWS[2:], output_dir=tmp_path, checkpoint=True)
-    with pytest.raises(ConfigError, match="has another method and seed"):
-        train(output_dir=tmp_path, checkpoint=True, n_epochs=2, seed=1)
-    assert len(service.jobs) == 1
-    said: list[str] = []
-    train(ROWS[2:], output_dir=tmp_path, listener=notes(said))
-    assert any("the job ftjob-0001" in text and "it is left alone" in text for text in said)
-    assert len(service.jobs) == 2
-    train(ROWS[2:], output_dir=tmp_path, checkpoint=False)
-    assert len(service.jobs) == 3
-
-
-def test_a_job_that_the_service_forgot_is_started_again(service: Service, tmp_path: Path) -> None:
-    train(output_dir=tmp_path)
-    del service.jobs["ftjob-0001"]
-    train(output_dir=tmp_path)
-    assert count(service, *UPLOADED) == [1, 2]
-
-
-def test_a_state_that_is_broken_says_so_before_anything_is_sent(service: Service, tmp_path: Path) -> None:
-    (tmp_path / STATE).write_text("[]")
-    with pytest.raises(ArtifactError, match="delete it to start a new one"):
-        train(output_dir=tmp_path)
-    assert not service.requests
-
-
-# The saved model
-
-
-def test_a_saved_model_predicts_the_same_in_a_new_process_and_no_file_holds_the_key(
-    service: Service, tmp_path: Path
-) -> None:
-    run = train(output_dir=tmp_path, test=HELD)
-    assert (tmp_path / "openai_results.csv").read_text() == "step,train_loss\n10,1.0\n20,0.5\n"
-    told = json.loads((tmp_path / "tunesmith.json").read_text())
-    assert (told["framework"], told["model"], told["job"]) == ("openai", run.model.model, "ftjob-0001")
-    assert told["system"] == SYSTEM
-    assert told["labels"]["names"] == ["ham", "spam"]
-    for path in tmp_path.rglob("*"):
-        assert path.is_dir() or KEY.encode() not in path.read_bytes()
-    code = (
-        "import json, sys, tunesmith; found = tunesmith.load(sys.argv[1]).predict(json.loads(sys.argv[2])); "
-        "print(json.dumps([each.to_dict() for each in found]))"
-    )
-    texts = [row["text"] for row in HELD]
-    environment = {name: value for name, value in os.environ.items() if name != "OPENAI_BASE_URL"}
-    command = [sys.executable, "-c", code, str(tmp_path), json.dumps(texts)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert json.loads(done.stdout.splitlines()[-1]) == [each.to_dict() for each in run.predict(texts)]
-
-
-def test_a_key_goes_to_no_host_that_a_saved_file_alone_names(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train(output_dir=tmp_path)
-    told = json.loads((tmp_path / "tunesmith.json").read_text())
-    told["service"]["base_url"] = "https://elsewhere.example/v1"
-    (tmp_path / "tunesmith.json").write_text(json.dumps(told))
-    assert tunesmith.load(tmp_path).predict(["hi"])[0].label, "OPENAI_BASE_URL wins over the file"
-    monkeypatch.delenv("OPENAI_BASE_URL")
-    with pytest.raises(ConfigError, match=r"OPENAI_BASE_URL=https://elsewhere.example/v1 set.* may go to elsewhere"):
-        tunesmith.load(tmp_path).predict(["hi"])
-    assert tunesmith.load(tmp_path, model_args={"base_url": service.url}).predict(["hi"])[0].label
-    with pytest.raises(UnknownName, match="Did you mean 'base_url'"):
-        tunesmith.load(tmp_path, model_args={"base-url": service.url})
-    monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(MissingCredential, match="set OPENAI_API_KEY"):
-        tunesmith.load(tmp_path, model_args={"base_url": service.url}).predict(["hi"])
-
-
-def test_a_model_that_is_gone_is_told(service: Service, tmp_path: Path) -> None:
-    run = train(output_dir=tmp_path)
-    service.models.clear()
-    with pytest.raises(ServerError, match=r"The model `ft:.*` does not exist"):
-        run.predict(["hi"] * 3)
-
-
-# Answers
-
-
-@pytest.fixture
-def tuned(service: Service) -> Run:
-    return train()
-
-
-def test_order_is_kept_each_text_is_asked_once_and_so_many_at_a_time(service: Service, tuned: Run) -> None:
-    texts = [row["text"] for row in ROWS] * 2
-    alone = [tuned.predict([text])[0].scores for text in texts[:24]]
-    service.asked.clear()
-    service.delay, service.busiest = 0.05, 0
-    found = tuned.predict(texts)
-    assert [each.scores for each in found] == alone * 2
-    assert [each.id for each in found] == list(range(48))
-    assert len(service.asked) == 24
-    assert 1 < service.busiest <= 8
-
-
-def test_concurrency_is_bounded(service: Service) -> None:
-    run = train(concurrency=2)
-    service.delay = 0.02
-    run.predict([f"text {place}" for place in range(12)])
-    assert service.busiest == 2
-
-
-def test_an_answer_that_is_no_label_is_counted_and_told_and_becomes_none(service: Service) -> None:
-    said: list[str] = []
-    run = train(listener=notes(said))
-    texts = [row["text"] for row in HELD]
-    service.answers = {texts[1]: "I think it is spam", texts[3]: None}
-    found = run.predict(texts)
-    assert [each.label for each in found].count(None) == 2
-    assert (found[1].label, found[1].score, found[1].scores) == (None, 0.0, {"ham": 0.0, "spam": 0.0})
-    assert said[-1] == (
-        "2 of 8 answers cannot be read as asked (the label is None): that of row 1 is no label: 'I think it is spam'"
-    )
-    service.answers = dict.fromkeys(texts, "no")
-    assert run.evaluate(HELD)["accuracy"] == 0
-
-
-def test_a_class_that_is_called_none_is_not_what_is_not_read(service: Service) -> None:
-    rows = [{"text": row["text"], "label": "None" if row["label"] == "ham" else "spam"} for row in ROWS]
-    run = train(rows)
-    service.answers = {row["text"]: "?" for row in rows}
-    assert run.evaluate(rows)["accuracy"] == 0
-
-
-@pytest.mark.parametrize(("probable", "requests"), [(False, 3), (None, 4)])
-def test_a_service_without_probabilities_gives_the_answer_a_score_of_1(
-    service: Service, probable: bool | None, requests: int
-) -> None:
-    run = train(concurrency=1)
-    service.probable = probable
-    found = run.predict(["one", "two", "three"])
-    assert [each.scores for each in found] == [
-        {"ham": float(e.label == "ham"), "spam": float(e.label == "spam")} for e in found
-    ]
-    assert service.requests[f"POST {CHAT}"] == requests
-
-
-def test_threads_that_learn_at_once_that_there_are_no_probabilities_all_go_on(service: Service) -> None:
-    run = train()
-    service.probable, service.delay = None, 0.02
-    assert all(each.label for each in run.predict([f"text {place}" for place in range(8)]))
-
-
-def test_lists_that_cannot_be_read_give_no_labels_and_no_spans(service: Service) -> None:
-    said: list[str] = []
-    run = train(small_tasks.several()[0], listener=notes(said))
-    service.answers = {"a": "spam", "b": '["spam", "other"]', "c": '[["spam"]]'}
-    assert [each.labels for each in run.predict(["a", "b", "c"])] == [(), ("spam",), ()]
-    assert "3 of 3 answers" in said[-1]
-    assert "that of row 0 is no list of labels: 'spam'" in said[-1]
-    run = train(small_tasks.tagged()[0], task=TOKENS, listener=notes(said))
-    here = '[{"label": "LOC", "text": "Lima"}, {"label": "LOC", "text": "Rome"}, {"label": "X", "text": "Lima"}]'
-    service.answers = {"Lima is far": here, "x": "none"}
-    found = run.predict([["Lima", "is", "far"], ["x"]])
-    assert [[(span.label, span.start, span.end) for span in each.spans] for each in found] == [[("LOC", 0, 4)], []]
-    assert [each.tags for each in found] == [("B-LOC", "O", "O"), ("O",)]
-    assert "that of row 0 holds 2 that the text has not" in said[-1]
-
-
-def test_a_refused_text_is_empty_and_told(service: Service) -> None:
-    rows = [{"source": f"{n} is a number", "target": f"number {n}"} for n in range(12)]
-    said: list[str] = []
-    run = train(rows, task=TARGET, listener=notes(said))
-    service.answers = {"bad": None}
-    assert run.predict(["bad"])[0].text == ""
-    assert "that of row 0 ends early (refused)" in said[-1]
-
-
-def test_a_second_text_is_refused_in_predicting(tuned: Run) -> None:
-    with pytest.raises(RowError, match="row 0, column 'pair'"):
-        tuned.predict([("one", "two")])
-
-
-def test_an_error_in_the_middle_stops_the_rest(service: Service, tuned: Run) -> None:
-    service.faults.append(Fault("POST", CHAT, 400, times=1))
-    service.delay = 0.02
-    with pytest.raises(TunesmithError, match="asking the model"):
-        tuned.predict([f"text {place}" for place in range(200)])
-    assert len(service.asked) < 60
 
 
 # The command line, and Argilla's trainer

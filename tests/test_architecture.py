@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "tunesmith"
 ORDER = (
     "errors registry samples values training_arguments declaring run_file config hooks folder model_file metrics data "
     "tasks training frameworks "
-    "records audit evaluation publishing run api choosing scaling pipeline "
+    "records audit evaluation publishing run api choosing improving scaling pipeline "
     "argilla_settings argilla_trainer argilla server cli demo __main__"
 ).split()
 

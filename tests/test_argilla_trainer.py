@@ -298,6 +298,60 @@ def test_the_active_workspace_stays(spam: str) -> None:
     assert rg.get_workspace() == "default"
 
 
+# the loop
+
+
+def test_training_again_says_whether_it_helped(tmp_path: Path) -> None:
+    rows = messages(160)
+    rg.log(rows[:24], "loop", verbose=False)
+    first = ArgillaTrainer("loop", "baseline", train_size=0.5)
+    first.train(tmp_path / "model")
+    assert first.comparison is None
+    open_rows = [rg.TextClassificationRecord(row.text, id=row.id) for row in rows[24:]]
+    rg.log(first.predict(open_rows), "loop", verbose=False)
+    asked = rg.next_to_label("loop", "uncertainty", limit=100)
+    agents = {each.record.prediction_agent for each in asked}
+    assert agents == {f"baseline:{tmp_path / 'model'}"}
+    by_id = {row.id: row.annotation for row in rows}
+    for each in asked:
+        each.record.annotation = by_id[each.record.id]
+    rg.log([each.record for each in asked], "loop", verbose=False)
+    known = set(held_rows(first, "train"))
+    second = ArgillaTrainer("loop", "baseline", train_size=0.5)
+    events: list[str] = []
+    second.train(tmp_path / "model", listener=lambda kind, values: events.append(str(values.get("text"))))
+    found = second.comparison
+    assert found is not None
+    assert found.former == str(tmp_path / "model")
+    assert found.trained == (12, 62)
+    assert found.rows == len([row for row in held_rows(second) if row not in known])
+    assert found.after > found.before
+    assert found.difference.low <= found.after - found.before <= found.difference.high
+    assert f"against {tmp_path / 'model'}, with +50 training rows: f1 {found.before:.4f} → {found.after:.4f}" in (
+        " ".join(events)
+    )
+    assert second.get_trainer().folder.read_json("comparison.json")["rows"] == found.rows
+
+
+def test_a_run_of_other_settings_is_compared_with_the_one_before(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "baseline", train_size=0.7)
+    trainer.train()
+    trainer.train()
+    found = trainer.comparison
+    assert found is not None
+    assert (found.difference.difference, found.helped, found.rows) == (0.0, None, 36)
+    assert str(found).endswith("on 36 rows: no difference can be told")
+
+
+def test_a_former_run_that_is_gone_is_no_hindrance(spam: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ArgillaTrainer(spam, "baseline", train_size=0.7).train(tmp_path / "model")
+    (tmp_path / "model" / "tunesmith.json").write_text("{", encoding="utf-8")
+    again = ArgillaTrainer(spam, "baseline", train_size=0.7)
+    again.train(tmp_path / "other")
+    assert again.comparison is None
+    assert "cannot be compared with" in caplog.text
+
+
 # what is refused
 
 

@@ -29,6 +29,7 @@ from .records.session import (
 
 if TYPE_CHECKING:
     from .argilla_trainer import ArgillaTrainer
+    from .records.asking import next_to_label
     from .records.datasets import (
         DatasetForText2Text,
         DatasetForTextClassification,
@@ -56,6 +57,7 @@ __all__ = [
     "get_workspace",
     "configure_dataset_settings",
     "load_dataset_settings",
+    "next_to_label",
     "TextClassificationRecord",
     "TokenClassificationRecord",
     "Text2TextRecord",

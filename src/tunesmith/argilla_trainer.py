@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
-from . import api, argilla_settings, registry
+from . import api, argilla_settings, improving, registry
 from .config import settings as every_setting
 from .errors import ConfigError, FrameworkError, NothingToTrain, UnknownSetting
+from .evaluation.comparison import Comparison
 from .folder import Listener
 from .records import dividing, predicted, session
 from .records.opened import placed
@@ -66,6 +67,7 @@ class ArgillaTrainer:
             raise ConfigError("model", None, f"the name of a model that {self.framework} can tune")
         self._config = self._first(lang, model, parts.seed, gpu_id)
         self._run: Run | None = None
+        self.comparison: Comparison | None = None
         self.update_config(**dict(framework_kwargs or {}))
         self._train, self._test = self._data(dataset, parts, load_kwargs)
 
@@ -80,7 +82,7 @@ class ArgillaTrainer:
         run = api.load(output_dir)
         made.framework, made.task, made._run = _framework(run.settings.framework), run.task.name, run
         made.name = made.workspace = made.lang = made._train = made._test = None
-        made._reading = {}
+        made._reading, made.comparison = {}, None
         made._config = {name: value for name, value in run.settings.to_dict().items() if _is_said(name, value)}
         made._agent = f"{made.framework}:{os.fspath(output_dir)}"
         return made
@@ -103,6 +105,7 @@ class ArgillaTrainer:
     ) -> dict[str, Any]:
         """Train, and give the scores of each part that was held out: {} where there is none.
 
+        Where records were trained on before, `comparison` says afterwards whether this run is better than that one.
         output_dir, path: two names of the folder of the run; without one nothing is written. listener: is told of
             events (kind, values). ask: as of `tunesmith.train`.
 
@@ -118,7 +121,13 @@ class ArgillaTrainer:
         folder = os.fspath(output_dir or path)
         held = {} if self._test is None else {"test": self._test}
         given = {**self._reading, **held, **self._config, "task": self.task, "framework": self.framework}
+        records = self._test if _is_records(self._test) else None
+        before = None
+        if records is not None:  # now: the folder may be that of the run before
+            before = improving.former(self._train, records, self.task, folder, self._run)
         self._run = api.train(self._train, output_dir=folder, listener=listener, ask=ask, **given)
+        if before is not None:
+            self.comparison = improving.judged(before, self._run, self._train, records)
         self._agent = f"{self.framework}:{folder or datetime.now().isoformat(timespec='seconds')}"
         return {split: dict(scores) for split, scores in self._run.metrics.items()}
 

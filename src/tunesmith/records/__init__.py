@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .asking import next_to_label
     from .datasets import (
         DatasetForText2Text,
         DatasetForTextClassification,
@@ -68,6 +69,7 @@ __all__ = [
     "set_workspace",
     "configure_dataset_settings",
     "load_dataset_settings",
+    "next_to_label",
 ]
 
 _HOMES = {
@@ -99,6 +101,7 @@ _HOMES = {
     "set_workspace": "session",
     "configure_dataset_settings": "session",
     "load_dataset_settings": "session",
+    "next_to_label": "asking",
 }
 
 

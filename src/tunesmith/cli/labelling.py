@@ -1,0 +1,51 @@
+"""`tunesmith records next`: the records to label next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from ..errors import UnknownName
+from . import flags, records, tables
+
+STRATEGIES = ("uncertainty", "diverse", "disagreement")
+_WIDTH = 60  # characters of a text that the table shows
+
+
+def next_(argv: Sequence[str]) -> int:
+    """Print the records to label next, the most useful first; the exit code."""
+    parser = flags.Parser("records next", "The records to label next, the most useful first.")
+    parser.add_argument("--name", metavar="NAME", help="name of the data set")
+    parser.add_argument("--strategy", metavar="S", default=STRATEGIES[0], help=f"{', '.join(STRATEGIES)} [uncertainty]")
+    parser.add_argument("--limit", metavar="N", default="50", help="how many [50]")
+    parser.add_argument("--query", metavar="Q", help=records.QUERY_HELP)
+    parser.add_argument("--json", action="store_true", help="print one JSON line a record: id, score, why, text")
+    records.shared(parser)
+    given = parser.read(argv)
+    limit = records.count("--limit", given.limit)
+    if not given.name:
+        raise flags.usage_error("--name is missing: expected the name of a data set.")
+    if given.strategy not in STRATEGIES:
+        raise UnknownName("strategy", given.strategy, STRATEGIES)
+    from ..records import asking
+    from ..records.feeding import input_of
+
+    with records.opened(given) as store:
+        held = store.load(given.name, given.workspace, query=given.query)
+        found = asking.ranked(
+            held, given.strategy, limit or 50, lambda one: store.history(given.name, given.workspace, one)
+        )
+    for each in found if given.json else ():
+        told = {"id": each.record.id, "score": round(each.score, 4), "why": each.why, "text": input_of(each.record)}
+        print(json.dumps(told, ensure_ascii=False))
+    if not given.json and found:
+        rows = [[str(e.record.id), f"{e.score:.3f}", e.why, _short(input_of(e.record))] for e in found]
+        print(tables.grid(["id", "score", "why", "text"], rows))
+    elif not found:
+        print(f"no record of {given.name!r} stands out by {given.strategy}.")
+    return 0
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= _WIDTH else plain[: _WIDTH - 1] + "…"

@@ -1,0 +1,83 @@
+"""Training again on records: the run before, and whether the new one is better than it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from . import api
+from .errors import TunesmithError
+from .evaluation.comparison import Comparison, compared
+from .run import Run
+from .tasks.base import Prediction
+
+_ASKED = 5  # records of each part whose history is looked at for the run before
+_log = logging.getLogger("tunesmith")
+
+
+@dataclass(frozen=True)
+class Former:
+    """What the run before says of the records that the new one holds out; known: ids that it was trained on."""
+
+    name: str
+    known: Collection[Any]
+    predictions: Sequence[Prediction]
+
+
+def former(train: Any, test: Any, task: str, output_dir: str, last: Run | None) -> Former | None:
+    """The run before on these data sets of records: the last one, else that of their history, else that in the folder.
+
+    None where there is none, or none that predicts the task. Call it before `output_dir` is written anew.
+    """
+    if last is not None:
+        name = str(last.folder.path or "the run before")
+        return Former(name, {record.id for record in train}, last.predict(test))
+    for folder in (_in_history(train, test), output_dir):
+        if folder and Path(folder, "run.lock").is_file():
+            try:
+                run = api.load(folder)
+                if run.task.name == task:
+                    known = run.folder.read_json("run.lock")["data"]["train"]["rows"]
+                    return Former(os.fspath(folder), set(known), run.predict(test))
+            except (TunesmithError, KeyError) as error:
+                _log.warning("the run in %s cannot be compared with: %s", folder, error)
+    return None
+
+
+def _in_history(train: Any, test: Any) -> str | None:
+    """The folder of the run that was the last to use the first records."""
+    origin = test.origin
+    if origin is None:
+        return None
+    found = []
+    for record in (*islice(test, _ASKED), *islice(train, _ASKED)):
+        if record.key in origin.keys:
+            events = origin.holder.history(origin.name, origin.workspace, record.id)
+            found += [(event.at, event.set["run"]) for event in events if event.set.get("run")]
+    return max(found)[1] if found else None
+
+
+def judged(before: Former, run: Run, train: Any, test: Any) -> Comparison | None:
+    """The new run against the one before, in its log and in comparison.json; None where no record tests both."""
+    examples = run.examples(test.as_dataset("test"))
+    after = run.predict(test)
+    size = len(run.folder.read_json("run.lock")["data"]["train"]["rows"]) if run.folder.path else len(train)
+    trained = (len(before.known), size)
+    found = compared(
+        run.task,
+        examples,
+        (before.predictions, after),
+        former=before.name,
+        trained=trained,
+        known=before.known,
+    )
+    told = f"against {before.name}: it was trained on every record that is held out now"
+    run.folder.note(str(found) if found is not None else told)
+    if found is not None:
+        run.folder.write_json("comparison.json", found.to_dict())
+    return found

@@ -17,14 +17,13 @@ from .errors import ConfigError, TrainingFailed, TunesmithError, UnknownSetting
 from .evaluation import record
 from .folder import Listener, RunFolder
 from .hooks import Hooks
-from .metrics.intervals import Difference, Interval, bootstrap, paired_bootstrap
+from .metrics.intervals import Difference, Interval, affordable, bootstrap, paired_bootstrap
 from .registry import frameworks as registered
 from .registry import tasks
 from .run import Run
 from .tasks.base import Example, Examples, Prediction, Task, followed
 
 SHARE = 0.2  # of the rows that are held out, where the data has no part for it
-_WORK = 300_000  # rows that the draws of one interval score in all
 _WARM = 32  # rows predicted before the clock runs
 
 
@@ -154,7 +153,7 @@ class _Job:
             list(zip(test, found, strict=True)),
             lambda rows: self.task.score([one for one, _ in rows], [other for _, other in rows])[metric],
             seed=chosen.seed,
-            samples=_samples(len(test)),
+            samples=affordable(len(test)),
         )
         return Candidate(name, interval, seconds, speed, size, folder=str(path) if keep else ""), found
 
@@ -219,10 +218,6 @@ def _until(left: float | None, listener: Listener | None) -> Listener:
     return listen
 
 
-def _samples(rows: int) -> int:
-    return min(max(_WORK // max(rows, 1), 100), 1_000)
-
-
 def _choice(
     task: Task,
     metric: str,
@@ -244,7 +239,7 @@ def _choice(
     told: list[Candidate] = []
     for candidate, predictions in found:
         if candidate.score is not None and candidate is not best:
-            gap = paired_bootstrap(list(test), predictions, of_best, score, seed=42, samples=_samples(2 * len(test)))
+            gap = paired_bootstrap(list(test), predictions, of_best, score, seed=42, samples=affordable(2 * len(test)))
             candidate = replace(candidate, behind=gap)
         told.append(candidate)
     return Choice(task.name, metric, rows, tuple(told), *_taken(told, best, sign))

@@ -6,10 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..metrics.intervals import Difference, paired_bootstrap
+from ..metrics.intervals import Difference, affordable, paired_bootstrap
 from ..tasks.base import Example, Examples, Prediction, RowId, Task, followed
-
-_WORK = 300_000  # rows that all draws score together
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,6 @@ def compared(
     def score(golden: Sequence[Example], found: Sequence[Prediction]) -> float:
         return task.score(golden, found)[metric]
 
-    samples = min(max(_WORK // (2 * len(rows)), 100), 1_000)
-    gap = paired_bootstrap(gold, after, before, score, seed=42, samples=samples)
+    gap = paired_bootstrap(gold, after, before, score, seed=42, samples=affordable(2 * len(rows)))
     ends = score(gold, before), score(gold, after)
     return Comparison(former, metric, len(rows), trained, *ends, gap, more_is_better)

@@ -78,6 +78,11 @@ def paired_bootstrap(
     return Difference(difference(range(len(rows))), low, high, min(1.0, 2 * (side + 1) / (samples + 1)))
 
 
+def affordable(rows: int) -> int:
+    """How many draws a table is worth whose metric reads `rows` rows in each: seconds, not minutes."""
+    return min(max(150_000 // max(rows, 1), 100), 500)
+
+
 def _draws(size: int, seed: int, samples: int) -> Iterator[list[int]]:
     import numpy as np
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tunesmith.errors import FrameworkError, NoEnvironment, OutOfMemory, TrainingFailed
+from tunesmith.errors import ConfigError, FrameworkError, NoEnvironment, OutOfMemory, TrainingFailed
 from tunesmith.frameworks import worker_environment
-from tunesmith.frameworks.worker import Worker, read_rows, write_rows
+from tunesmith.frameworks.worker import Worker, read_rows, visible_gpus, write_rows
 
 SCRIPT = """
 import importlib.util, os, subprocess, sys, time
@@ -190,3 +190,15 @@ def test_an_absent_environment_is_one_error_with_the_command(tmp_path: Path, mon
     with pytest.raises(NoEnvironment, match=r"not installed: tunesmith frameworks install span-marker$") as caught:
         Worker("span-marker")
     assert isinstance(caught.value, ImportError)
+
+
+def test_a_worker_sees_the_device_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [visible_gpus(device) for device in ("auto", "cpu", 0, 1)] == [None, "", "0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert [visible_gpus(device) for device in ("auto", "cpu", 0, 1)] == [None, "", "2", "5"]
+    with pytest.raises(ConfigError, match="'device' is 2: expected the number of a GPU: one of the 2 here"):
+        visible_gpus(2)

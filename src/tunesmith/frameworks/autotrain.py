@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class AutoTrainFramework:
     """Classes of texts and tags of words; validation rows choose the epoch by the loss."""
 
     name: str = NAME
-    heeds: tuple[str, ...] = ()
+    heeds: tuple[str, ...] = ("device",)
     packages: tuple[str, ...] = ("torch", "transformers")  # that predict; tunesmith.json has those that trained
 
     @property
@@ -107,7 +108,7 @@ class AutoTrainFramework:
         Raises:
             NoEnvironment: its environment is not there. ConfigError, ArtifactError: the base cannot be used.
         """
-        worker = Worker(self.name)
+        worker = Worker(self.name, device=settings.device)
         refuse_hooks(self.name, settings, hooks)
         given = hooks.base if hooks.base is not None else settings.base
         return replace(hooks, opened=(worker, local_base(self.name, given, task)))
@@ -148,25 +149,17 @@ def _fit(
     values["max_seq_length"] = max_length(values["max_seq_length"], found.opened, folder)
     train = splits["train"]
     assert train.labels is not None
-    paths = {}
-    for name in ("train", "validation"):
-        if name in splits and (name == "train" or _comparable(task.name, splits, folder)):
-            path = worker.scratch / f"{name}.arrow"
-            write_rows(path, _columns(task.name, splits[name], train.labels.ids), _FORMS)
-            paths[name] = str(path)
+    taken = [name for name in ("train", "validation") if name in splits]
+    if "validation" in splits and not _comparable(task.name, splits, folder):
+        taken.remove("validation")
+    paths = {name: str(worker.scratch / f"{name}.arrow") for name in taken}
+    for name, path in paths.items():
+        write_rows(Path(path), _columns(task.name, splits[name], train.labels.ids), _FORMS)
     history: list[dict[str, Any]] = []
-
-    def answer(kind: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
-        values = {key: value for key, value in told.items() if key != "id"}
-        history.append(values)
-        metrics = {key.removeprefix("eval_"): value for key, value in values.items() if key.startswith("eval_")}
-        folder.event(kind, **({"split": "validation", "metrics": metrics} if kind == "evaluate" else values))
-        return {}
-
     left = worker.ask(
         "fit",
         failed=TrainingFailed,
-        answer=answer,
+        answer=partial(_heard, folder, history),
         task=task.name,
         seed=settings.seed,
         base=str(readable(found.folder, worker.scratch / "readable")),
@@ -188,6 +181,15 @@ def _fit(
     made = replace(_loaded(model, None), history=tuple(history))
     shutil.rmtree(model)  # the model is in memory
     return made
+
+
+def _heard(folder: RunFolder, history: list[dict[str, Any]], kind: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tell a step or an evaluation on, and keep it."""
+    values = {key: value for key, value in told.items() if key != "id"}
+    history.append(values)
+    metrics = {key.removeprefix("eval_"): value for key, value in values.items() if key.startswith("eval_")}
+    folder.event(kind, **({"split": "validation", "metrics": metrics} if kind == "evaluate" else values))
+    return {}
 
 
 def _reading(settings: Settings, length: int) -> dict[str, Any]:

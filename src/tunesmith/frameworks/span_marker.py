@@ -100,10 +100,8 @@ class SpanMarkerFramework:
         Raises:
             NoEnvironment: its environment is not there. ConfigError, ArtifactError: the base cannot be used.
         """
-        worker = Worker(self.name)
+        worker = Worker(self.name, device=settings.device)
         refuse_hooks(self.name, settings, hooks)
-        if isinstance(settings.device, int):
-            raise ConfigError("device", settings.device, "'auto' or 'cpu': its worker takes the first GPU, or none")
         given = hooks.base if hooks.base is not None else settings.base
         found = local_base(self.name, given, task)
         if found.opened.config.model_type not in ENCODERS:
@@ -176,7 +174,6 @@ class _Fitting:
 
     def fit(self) -> Trained:
         values = {name: each.default for name, each in ARGUMENTS.items()} | dict(self.settings.training)
-        values["use_cpu"] = values["use_cpu"] or self.settings.device == "cpu"
         patience = self.settings.early_stopping
         if patience not in (None, False) and "validation" not in self.splits:
             raise ConfigError("early_stopping", patience, "validation rows to watch: set validation=")

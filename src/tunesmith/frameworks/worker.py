@@ -29,12 +29,13 @@ class Worker:
 
     The library works offline, in `scratch`, a folder that goes with the worker; files of rows and of predictions lie
     there. log: where what the library prints is kept; None keeps it in `scratch`. alone: held by the thread that asks,
-    and by one whose files in `scratch` are not to be written over.
+    and by one whose files in `scratch` are not to be written over. device: as the setting of that name.
     """
 
-    def __init__(self, name: str, log: Path | None = None) -> None:
+    def __init__(self, name: str, log: Path | None = None, device: str | int = "auto") -> None:
         self.environment = Environment(name)
         self.environment.check()
+        self._visible = visible_gpus(device)
         self.scratch = Path(tempfile.mkdtemp(prefix=f"tunesmith-{name}-"))
         self.log = log or self.scratch / "worker.log"
         self._process: subprocess.Popen[str] | None = None
@@ -107,6 +108,7 @@ class Worker:
             "HF_DATASETS_OFFLINE": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HOME": str(self.scratch / "hf"),
+            **({} if self._visible is None else {"CUDA_VISIBLE_DEVICES": self._visible}),
             "PATH": os.pathsep.join([str(self.environment.python.parent), os.environ.get("PATH", "")]),
         }
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +152,23 @@ class Worker:
         shown = "\n".join(lines[-_TAIL:])
         where = f" Its log, {self.log}, ends:" if lines else " Its log is empty."
         return f"{where}\n{shown}" if lines else where
+
+
+def visible_gpus(device: str | int) -> str | None:
+    """What `CUDA_VISIBLE_DEVICES` says to a library that is to compute on a device; None leaves it as it is.
+
+    Raises:
+        ConfigError: there is no such GPU.
+    """
+    if device == "auto":
+        return None
+    if not isinstance(device, int):
+        return ""
+    from ..training import devices
+
+    devices.check(device, {})
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return seen[device].strip() if device < len(seen) and seen[0] else str(device)
 
 
 def write_rows(path: Path, columns: Mapping[str, Sequence[Any]], forms: Mapping[str, str]) -> None:

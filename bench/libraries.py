@@ -1,0 +1,66 @@
+"""Each library used directly, as its own documentation teaches, without tunesmith: one function a library.
+
+A function takes the rows, the settings of the work load and a seed, trains, and returns `Fitted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .workloads import Row, Rows
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """predict: one value a row, in the form that `scores.metrics` reads. save: the library's own files.
+
+    seconds: of training, where the whole call does more than that.
+    """
+
+    predict: Callable[[Sequence[Row]], list[Any]]
+    save: Callable[[Path], Any]
+    seconds: float | None = None
+
+
+def minilm() -> str:
+    """The folder of the base that both sides start from."""
+    from tunesmith.training.bases import minilm
+
+    return minilm()[0]
+
+
+def setfit(rows: Rows, settings: Mapping[str, Any], seed: int) -> Fitted:
+    """The quickstart of SetFit: `SetFitModel.from_pretrained`, `Trainer.train`, `model.predict`."""
+    from datasets import Dataset
+    from setfit import SetFitModel, Trainer, TrainingArguments
+
+    model = SetFitModel.from_pretrained(minilm(), labels=list(rows.labels))
+    data = Dataset.from_dict(
+        {
+            "text": [row["text"] for row in rows.train],
+            "label": [rows.labels.index(row["label"]) for row in rows.train],
+        }
+    )
+    arguments = TrainingArguments(seed=seed, report_to="none", save_strategy="no", show_progress_bar=False, **settings)
+    Trainer(model=model, args=arguments, train_dataset=data).train()
+    return Fitted(lambda held: list(model.predict([row["text"] for row in held])), model.save_pretrained)
+
+
+def scikit_learn(rows: Rows, settings: Mapping[str, Any], seed: int) -> Fitted:
+    """TF-IDF and logistic regression in a pipeline of scikit-learn."""
+    import joblib
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    words = TfidfVectorizer(ngram_range=(1, settings["ngrams"]), sublinear_tf=True)
+    model = make_pipeline(words, LogisticRegression(C=settings["C"], max_iter=settings["max_iter"]))
+    model.fit([row["text"] for row in rows.train], [row["label"] for row in rows.train])
+
+    def save(folder: Path) -> None:
+        joblib.dump(model, folder / "model.joblib")
+
+    return Fitted(lambda held: model.predict([row["text"] for row in held]).tolist(), save)

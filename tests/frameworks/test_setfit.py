@@ -14,6 +14,7 @@ import small_tasks
 import tiny
 import tunesmith
 from tunesmith import Run
+from tunesmith.data import sources
 from tunesmith.errors import ArtifactError, ConfigError, TrainingFailed, UnsupportedTask
 
 ROWS = [{"text": text, "label": ("no", "yes", "maybe")[place % 3]} for place, text in enumerate(tiny.TEXTS * 2)]
@@ -149,6 +150,28 @@ def test_a_setting_that_cannot_be_used_is_refused_before_data_is_read(settings: 
 def test_a_base_that_is_not_there_is_told_before_data_is_read() -> None:
     with pytest.raises(ArtifactError, match="the folder does not exist"):
         tunesmith.train("no-such-file.csv", framework="setfit", base="./nowhere")
+
+
+def test_a_base_is_a_folder_too_and_validation_rows_are_said_to_choose_nothing(base: str) -> None:
+    notes: list[Any] = []
+    run = tunesmith.train(
+        ROWS,
+        framework="setfit",
+        base=Path(base),
+        validation=ROWS,
+        max_steps=1,
+        batch_size=4,
+        listener=lambda kind, values: notes.append(values.get("text")),
+    )
+    assert run.metrics["validation"]["accuracy"] > 0
+    assert "setfit chooses nothing by the validation rows: they are scored, and that is all" in notes
+
+
+def test_a_stream_is_read_whole_for_a_step_is_not_of_so_many_rows(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "AHEAD", 4)
+    rows = sorted(ROWS * 5, key=lambda row: row["label"])
+    run = fit(base, iter(rows), max_steps=1, batch_size=2)
+    assert len(run.framework_model.labels) == 3, "the third label is beyond the rows of a step"
 
 
 def test_numbers_and_pairs_of_texts_are_refused(base: str) -> None:

@@ -82,7 +82,7 @@ class SentenceTransformersFramework:
         refuse_hooks(self.name, settings, hooks)
         encoders.check_installed("sentence_transformers", extra=self.name)
         device = "cpu" if settings.training.get("use_cpu") else None
-        return replace(hooks, opened=encoders.open_named(settings, hooks, device=device))
+        return replace(hooks, opened=encoders.open_named(settings, device=device))
 
     def fit(
         self, task: Task, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, hooks: Hooks

@@ -152,7 +152,7 @@ class SetFitFramework:
         refuse_hooks(self.name, settings, hooks)
         encoders.check_installed("setfit", "sentence_transformers", extra=self.name)
         devices.check(settings.device, {})
-        return replace(hooks, opened=encoders.open_named(settings, hooks, device=devices.named(settings.device)))
+        return replace(hooks, opened=encoders.open_named(settings, device=devices.named(settings.device)))
 
     def fit(
         self, task: Task, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, hooks: Hooks
@@ -167,6 +167,8 @@ class SetFitFramework:
         train = splits["train"]
         refuse_kind(self.name, task.name, train, ("single", "multi"))
         refuse_pairs(self.name, task.name, train)
+        if "validation" in splits:
+            folder.note("setfit chooses nothing by the validation rows: they are scored, and that is all")
         values = {name: each.default for name, each in ARGUMENTS.items()} | dict(settings.training)
         return kept(setfit_text.fit(hooks.opened, train, values, settings, folder), folder)
 

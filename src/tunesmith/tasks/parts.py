@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..config import Settings
+from ..config import Settings, arguments
 from ..data.columns import again, gold_role
 from ..data.dataset import Dataset
 from ..data.sources import read, read_splits
@@ -90,9 +90,12 @@ def read_data(
 
 
 def _enough(settings: Settings, held: float) -> int | None:
-    """How many rows of a stream `max_steps` steps take, the share held out included; None without `max_steps`."""
+    """How many rows of a stream `max_steps` steps take, the share held out included; None without `max_steps`.
+
+    Nor where a step is not of so many rows, but of pairs of them.
+    """
     steps = int(settings.training.get("max_steps") or -1)
-    if steps <= 0:
+    if steps <= 0 or "per_device_train_batch_size" not in arguments(settings.framework):
         return None
     return math.ceil(steps * rows_a_step(settings) / (1 - held))
 

@@ -13,7 +13,6 @@ from typing import Any
 from ..config import Settings
 from ..errors import ArtifactError, ConfigError, NotInstalled, OutOfMemory, TrainingFailed, TunesmithError
 from ..folder import RunFolder
-from ..hooks import Hooks
 from .bases import MINILM_ALIAS, MINILM_REVISION, minilm, not_loadable
 from .features import tokenizer_hash
 from .quantization import unheard
@@ -67,16 +66,15 @@ def check_installed(*modules: str, extra: str) -> None:
             raise NotInstalled(module.replace("_", "-"), extra, f"the framework {extra}")
 
 
-def open_named(settings: Settings, hooks: Hooks, *, device: str | None = None) -> Any:
+def open_named(settings: Settings, *, device: str | None = None) -> Any:
     """The `SentenceTransformer` that the settings name; MiniLM where they name none.
 
     Raises:
         ConfigError: the base is no name and no folder. ArtifactError, MissingCredential: it cannot be had.
     """
-    base = hooks.base if hooks.base is not None else settings.base
-    if base is not None and not isinstance(base, str):
-        raise ConfigError("base", base, "the name or the folder of a sentence encoder")
-    return open_encoder(base or MINILM_ALIAS, settings.model_args, device=device)
+    if settings.base is not None and not isinstance(settings.base, str):
+        raise ConfigError("base", settings.base, "the name or the folder of a sentence encoder")
+    return open_encoder(settings.base or MINILM_ALIAS, settings.model_args, device=device)
 
 
 def open_encoder(name: str, options: Mapping[str, Any] | None = None, *, device: str | None = None) -> Any:

@@ -131,6 +131,12 @@ def test_a_folder_of_another_tool_is_no_model_of_it(base: str, tmp_path: Path) -
         tunesmith.load(tmp_path)
 
 
+def test_a_device_that_is_not_there_is_told_before_data_is_read(base: str) -> None:
+    with pytest.raises(ConfigError, match="the number of a GPU"):
+        fit(base, "no-such-file.csv", device=99)
+    assert fit(base, SCORED, device="cpu").model.device.type == "cpu"
+
+
 def test_a_text_alone_is_told_with_its_place(base: str) -> None:
     with pytest.raises(DataError, match="is empty: expected text"):
         fit(base, PAIRS).predict(["alone"])

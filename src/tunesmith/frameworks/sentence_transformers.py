@@ -49,7 +49,6 @@ ARGUMENTS = table(
         argument("fp16", False, "Train in 16 bits; needs a GPU."),
         argument("bf16", False, "Train in 16 bits of wide range."),
         argument("logging_steps", 50, "Steps between two events of training.", lowest=1),
-        argument("use_cpu", False, "Run on the CPU, be there a GPU or not."),
     ]
 )
 
@@ -59,7 +58,7 @@ class SentenceTransformersFramework:
     """A sentence encoder, trained by the library's own trainer with a loss that the data's form decides."""
 
     name: str = "sentence-transformers"
-    heeds: tuple[str, ...] = ("model_args",)
+    heeds: tuple[str, ...] = ("model_args", "device")
     packages: tuple[str, ...] = ("sentence-transformers", "transformers", "torch")
 
     @property
@@ -77,12 +76,12 @@ class SentenceTransformersFramework:
             NotInstalled: the library is missing. ArtifactError, MissingCredential: the base cannot be had.
             ConfigError: a base that is no name, or an object that only transformers takes.
         """
-        from ..training import encoders
+        from ..training import devices, encoders
 
         refuse_hooks(self.name, settings, hooks)
         encoders.check_installed("sentence_transformers", extra=self.name)
-        device = "cpu" if settings.training.get("use_cpu") else None
-        return replace(hooks, opened=encoders.open_named(settings, device=device))
+        devices.check(settings.device, {})
+        return replace(hooks, opened=encoders.open_named(settings, device=devices.named(settings.device)))
 
     def fit(
         self, task: Task, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, hooks: Hooks

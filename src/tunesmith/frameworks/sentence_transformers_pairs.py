@@ -12,7 +12,7 @@ from ..data.labels import Labels
 from ..errors import ConfigError
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples, Prediction
-from ..training import encoders
+from ..training import devices, encoders
 from .trained import Trained
 
 Scale = tuple[float, float]
@@ -50,8 +50,8 @@ def fit(
     ranks = "NegativesRanking" in name
     sampler = values["batch_sampler"] or ("no_duplicates" if ranks else "batch_sampler")
     told = {key: value for key, value in values.items() if key not in _OURS}
-    told |= {"batch_sampler": sampler, "seed": settings.seed}
-    with encoders.failures("sentence-transformers"):
+    told |= {"batch_sampler": sampler, "seed": settings.seed, **devices.arguments(settings.device)}
+    with encoders.failures("sentence-transformers"), devices.on(settings.device):
         from sentence_transformers.sentence_transformer import losses
 
         history = encoders.train(

@@ -185,6 +185,33 @@ def test_without_validation_rows_an_end_is_chosen_and_told_and_training_rows_are
     assert run.metrics == {}
 
 
+@pytest.mark.parametrize("task", [TEXT, TOKENS])
+def test_equal_settings_give_the_weights_of_spacy_train(task: str, tmp_path: Path) -> None:
+    from spacy.cli.init_config import init_config
+    from spacy.cli.train import train as spacy_train
+    from spacy.tokens import Doc, DocBin
+
+    blank, made = spacy.blank("en"), rows(task)
+    component = "textcat" if task == TEXT else "ner"
+    for name, part in (("train", made[:16]), ("dev", made[16:])):
+        docs = []
+        for row in part:
+            if task == TEXT:
+                docs.append(blank.make_doc(row["text"]))
+                docs[-1].cats = {label: float(label == row["label"]) for label in ("ham", "spam")}
+            else:
+                docs.append(Doc(blank.vocab, words=row["tokens"], ents=row["tags"]))
+        DocBin(docs=docs).to_disk(tmp_path / f"{name}.spacy")
+    init_config(lang="en", pipeline=[component]).to_disk(tmp_path / "config.cfg")
+    settings = {"max_steps": 7, "eval_frequency": 3}
+    paths = {f"paths.{name}": str(tmp_path / f"{name}.spacy") for name in ("train", "dev")}
+    told = {f"training.{name}": value for name, value in settings.items()}
+    spacy_train(tmp_path / "config.cfg", tmp_path / "theirs", overrides={**paths, **told, "system.seed": 9})
+    train(made[:16], task, validation=made[16:], seed=9, output_dir=tmp_path / "ours", **settings)
+    theirs = tmp_path / "theirs" / "model-best" / component / "model"
+    assert (tmp_path / "ours" / component / "model").read_bytes() == theirs.read_bytes()
+
+
 def test_progress_is_told_in_steps_with_a_loss() -> None:
     events: Events = []
     run = train(rows(TEXT), events=events, max_steps=9, eval_frequency=20)

@@ -100,7 +100,10 @@ def run(
     The loop is spaCy's: batches, schedules, evaluations and the end of it.
     """
     from spacy.training import loop
+    from spacy.util import fix_random_seed
 
+    if block["seed"] is not None:
+        fix_random_seed(block["seed"])  # once more, as `spacy train` does it: equal settings give equal weights
     optimizer, weights = block["optimizer"], block["score_weights"]
     evaluate = (lambda: (0.0, {})) if held is None else loop.create_evaluation_callback(nlp, lambda _: held, weights)
     steps = loop.train_while_improving(

@@ -114,12 +114,8 @@ def _infer(model: Trained, examples: Sequence[Example], batch_size: int) -> list
 def _answers(asking: Asking, texts: Sequence[str]) -> Iterator[Answer]:
     """In the order of the texts; where one fails, those that were not asked yet are not."""
     with ThreadPoolExecutor(asking.calls.service.concurrency) as pool:
-        try:
-            for start in range(0, len(texts), _WINDOW):
-                yield from pool.map(asking.answer, texts[start : start + _WINDOW])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for start in range(0, len(texts), _WINDOW):
+            yield from pool.map(asking.answer, texts[start : start + _WINDOW])
 
 
 def _becomes(model: Trained) -> str:

@@ -52,12 +52,14 @@ def test_a_call_that_may_succeed_is_tried_again(service: Service, status: int) -
     assert count(service, *UPLOADED) == [1, 1]
 
 
-@pytest.mark.parametrize("wait", ["0.3", "date"])
+@pytest.mark.parametrize("wait", ["0.3", "300 ms", "date"])
 def test_the_wait_that_the_service_asks_for_is_kept(service: Service, wait: str) -> None:
     begun = time.time()
     header = formatdate(int(begun) + 2, usegmt=True) if wait == "date" else wait
-    service.faults.append(Fault("POST", FILES, 429, headers={"Retry-After": header}))
+    headers = {"Retry-After-Ms": "300", "Retry-After": "9"} if wait == "300 ms" else {"Retry-After": header}
+    service.faults.append(Fault("POST", FILES, 429, headers=headers))
     train()
+    assert time.time() < begun + 9
     assert time.time() >= (int(begun) + 2 if wait == "date" else begun + 0.3)
 
 

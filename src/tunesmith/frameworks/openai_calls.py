@@ -187,10 +187,12 @@ def _wait(error: Any, tried: int) -> float | None:
 
 
 def _retry_after(response: Any) -> float | None:
-    """Seconds that the service asks to wait: a number, or a date."""
-    said = "" if response is None else response.headers.get("retry-after", "")
+    """Seconds that the service asks to wait: a number, or a date; or milliseconds, in a header of OpenAI's own."""
+    headers = {} if response is None else response.headers
+    said = headers.get("retry-after", "")
     try:
-        return max(float(said), 0.0)
+        exact = headers.get("retry-after-ms")
+        return max(float(said) if exact is None else float(exact) / 1000, 0.0)
     except ValueError:
         pass
     try:

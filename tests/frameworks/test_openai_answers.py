@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from real_rows import conll2003
 from tunesmith.data.labels import Labels
+from tunesmith.frameworks.openai import FRAMEWORK
 from tunesmith.frameworks.openai_answers import (
     Answer,
     Token,
@@ -20,7 +26,8 @@ from tunesmith.frameworks.openai_answers import (
     scores_of,
     system_prompt,
 )
-from tunesmith.tasks.base import Example
+from tunesmith.tasks.base import Account, Example, Examples, Span
+from tunesmith.tasks.token_classification import label_names, spans_of
 
 TEXT, TOKENS, TARGET = "text-classification", "token-classification", "sequence-sequence"
 BIO = Labels("single", ("O", "B-PER", "I-PER", "B-LOC", "I-LOC"))
@@ -171,3 +178,39 @@ def test_a_completion_gives_text_tokens_and_why_it_ends() -> None:
     assert answer_of(completion("ab", [token])) == Answer("ab"), "tokens that are not the text tell nothing"
     assert answer_of(completion("a", None, reason="length")) == Answer("a", cut="length")
     assert answer_of(completion(None, None, refusal="no")) == Answer("", cut="refused")
+
+
+def written(example: Example, labels: list[str]) -> Answer:
+    """The answer that training shows for an example."""
+    (row,) = FRAMEWORK.prepare(TOKENS, {"train": Examples([example], None, Account(1), "")}, labels=labels)
+    return Answer(row["messages"][-1]["content"])
+
+
+def test_the_answers_of_training_are_read_back_as_the_entities_of_real_sentences() -> None:
+    source = conll2003(400)
+    labels = Labels("single", label_names(tag for _, tags in source for tag in tags))
+    for words, tags in source:
+        example = Example(0, " ".join(words), tokens=tuple(words), spans=spans_of(words, tags, labels.names))
+        found, wrong = read_spans(example, written(example, ["LOC", "MISC", "ORG", "PER"]), labels)
+        assert ([replace(span, score=1.0) for span in found.spans or ()], wrong) == (list(example.spans or ()), "")
+
+
+@given(st.text("ab \n.", max_size=12), st.data())
+def test_every_span_of_training_is_read_back_as_one_of_its_words(text: str, data: st.DataObject) -> None:
+    sound = [
+        (start, end)
+        for start in range(len(text))
+        for end in range(start + 1, len(text) + 1)
+        if not text[start].isspace() and not text[end - 1].isspace()
+    ]
+    places = data.draw(st.lists(st.sampled_from(sound), unique=True, max_size=4)) if sound else []
+    spans = tuple(Span(data.draw(st.sampled_from(["PER", "LOC"])), *place) for place in places)
+    found, wrong = read_spans(
+        Example(0, text, spans=spans), written(Example(0, text, spans=spans), ["PER", "LOC"]), BIO
+    )
+
+    def shown(spans: Sequence[Span]) -> list[tuple[str, list[str]]]:
+        return sorted((span.label, text[span.start : span.end].split()) for span in spans)
+
+    assert (shown(found.spans or ()), wrong) == (shown(spans), "")
+    assert len({(span.label, span.start, span.end) for span in found.spans or ()}) == len(spans)

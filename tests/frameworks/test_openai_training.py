@@ -272,6 +272,11 @@ def test_a_script_trains_with_yes_and_is_refused_without(
     assert "accuracy" in capsys.readouterr().out
     assert cli.main(["predict", str(Path(csv_file).with_name("out")), "free prize"]) == 0
     assert json.loads(capsys.readouterr().out)["label"] in ("ham", "spam")
+    service.answers = {"odd": "both"}
+    assert cli.main(["predict", str(Path(csv_file).with_name("out")), "odd"]) == 0
+    shown = capsys.readouterr()
+    assert "label" not in json.loads(shown.out)
+    assert "tunesmith: warning: 1 of 1 answers cannot be read as asked" in shown.err
 
 
 @pytest.mark.filterwarnings("ignore:no settings were given")

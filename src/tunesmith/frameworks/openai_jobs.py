@@ -90,7 +90,7 @@ def tune(order: Order, calls: Calls, folder: RunFolder, agree: Callable[[], None
     watch = Watch(folder)
     job = _wait(job.id, calls, watch, values)
     if job.status != "succeeded" or not job.fine_tuned_model:
-        why = job.error.message if job.error and job.error.message else f"it was {job.status}"
+        why = getattr(job.error, "message", None) or f"it was {job.status}"
         raise TrainingFailed(f"the job {job.id} at {order.plan.host} failed: {why}")
     return _tuning(job, calls, watch, "validation" in order.plan.files)
 

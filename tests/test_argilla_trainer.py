@@ -409,6 +409,8 @@ def test_an_unknown_key_names_the_nearest(spam: str) -> None:
     trainer = ArgillaTrainer(spam, "transformers")
     with pytest.raises(TypeError, match=r"unknown setting 'learning_rat'. Did you mean 'learning_rate'"):
         trainer.update_config(learning_rat=1e-3)
+    with pytest.raises(UnknownSetting, match="unknown setting 'resume_download': downloads are resumed without being"):
+        trainer.update_config(resume_download=True)
     with pytest.raises(ConfigError, match="num_train_epochs"):
         trainer.update_config(num_train_epochs="many")
     assert trainer.get_trainer_kwargs()["num_train_epochs"] == 3
@@ -421,6 +423,39 @@ def test_defaults_are_the_documented_ones_but_not_where_those_are_in_error(spam:
     assert not {"adam_beta2", "max_steps", "hub_token", "hub_model_id"} & set(told)
     lora = ArgillaTrainer(spam, "peft").get_model_kwargs()["lora"]
     assert (lora["r"], lora["lora_alpha"], lora["lora_dropout"]) == (8, 16, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("framework", "given", "settings"),
+    [
+        (
+            "setfit",
+            {"learning_rate": 1e-5, "loss_class": "SupConLoss"},
+            {"body_learning_rate": 1e-5, "loss": "SupConLoss"},
+        ),
+        ("spacy", {"max_epochs": 2, "dropout": 0.2}, {"max_epochs": 2, "dropout": 0.2, "patience": 1600}),
+        ("openai", {"hyperparameters": {"n_epochs": 3}}, {"n_epochs": 3, "base": "gpt"}),
+        ("openai", {"model": "other", "batch_size": 4}, {"base": "other", "n_epochs": 1, "batch_size": 4}),
+        (
+            "autotrain",
+            {"hub_model": [{"learning_rate": 1e-3, "train_batch_size": 4}]},
+            {"lr": 1e-3, "batch_size": 4, "epochs": 10, "weight_decay": 0.1},
+        ),
+        ("peft", {"r": 4, "learning_rate": 1e-4}, {"learning_rate": 1e-4}),
+    ],
+)
+def test_documented_keys_are_the_settings_of_today(
+    spam: str, framework: str, given: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    trainer = ArgillaTrainer(spam, framework, model="gpt" if framework == "openai" else None)
+    trainer.update_config(**given)
+    told = {**trainer.get_model_kwargs(), **trainer.get_trainer_kwargs()}
+    assert settings.items() <= told.items()
+
+
+def test_a_service_needs_the_name_of_a_model(spam: str) -> None:
+    with pytest.raises(ConfigError, match="'model' is None: expected the name of a model that openai can tune"):
+        ArgillaTrainer(spam, "openai")
 
 
 def test_documented_keys_take_effect(spam: str, bert: str, tmp_path: Path) -> None:

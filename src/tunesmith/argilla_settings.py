@@ -85,14 +85,30 @@ KEYS: Mapping[str, tuple[Key, ...]] = {
         Key("model", ("base",)),
         Key("autotrain", (), spread=True),
         Key("hub_model", (), spread=True),
-        Key("learning_rate", ("learning_rate", "lr"), 0.001),
-        Key("optimizer", ("optimizer",), "adam"),
+        Key("learning_rate", ("lr",)),
+        Key("optimizer", ("optimizer",)),
         Key("scheduler", ("scheduler",), "linear"),
-        Key("train_batch_size", ("train_batch_size", "batch_size"), 8),
-        Key("epochs", ("epochs", "num_train_epochs"), 10),
-        Key("percentage_warmup", ("percentage_warmup", "warmup_ratio", "warmup_proportion"), 0.1),
-        Key("gradient_accumulation_steps", ("gradient_accumulation_steps", "gradient_accumulation"), 1),
+        Key("train_batch_size", ("batch_size",), 8),
+        Key("epochs", ("epochs",), 10),
+        Key("percentage_warmup", ("warmup_ratio",), 0.1),
+        Key("gradient_accumulation_steps", ("gradient_accumulation",), 1),
         Key("weight_decay", ("weight_decay",), 0.1),
+    ),
+}
+# Documented keys that nothing stands for any more: what to say of each.
+_GONE = {
+    "resume_download": "downloads are resumed without being told",
+    "metric": "every score of the task is computed",
+    "column_mapping": "the columns are those of the records",
+    "train_corpus": "it is the data set",
+    "dev_corpus": "it is the data set",
+    "gpu_allocator": "gpu_id says where to compute",
+    "training_file": "it is made of the data set",
+    "validation_file": "it is made of the data set",
+    **dict.fromkeys(
+        "prompt_loss_weight compute_classification_metrics classification_n_classes classification_positive_class "
+        "classification_betas".split(),
+        "the service has no such setting any more",
     ),
 }
 _FIXED = ("train", "task", "framework", "output_dir", "validation", "test", "training")  # the trainer's own words
@@ -135,7 +151,7 @@ def changed(framework: str, given: Mapping[str, Any], updates: Mapping[str, Any]
         if place is None and name in known:
             place = name
         if place is None:
-            raise UnknownSetting(name, (*known, *(key.name for key in keys.values() if _has(framework, key))))
+            raise _unknown(name, framework)
         outer, _, inner = place.partition(".")
         if inner:
             made[outer] = {**(made.get(outer) or {}), inner: value}
@@ -150,6 +166,14 @@ def parted(framework: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], di
     of_model = {name for name, each in settings().items() if each.group in ("Model", "Features", "Adapter")}
     model = {name: value for name, value in given.items() if name in of_model and name in arguments(framework)}
     return model, {name: value for name, value in given.items() if name not in model}
+
+
+def _unknown(name: str, framework: str) -> UnknownSetting:
+    own = (key.name for key in _documented_for(framework) if _has(framework, key))
+    error = UnknownSetting(name, (*_settings(framework), *own))
+    if name in _GONE:
+        error.args = (f"unknown setting {name!r}: {_GONE[name]}.",)
+    return error
 
 
 def _settings(framework: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config import Settings
 from ..data.labels import Labels
-from ..errors import ArtifactError, DataError, NotInstalled, OutOfMemory, TrainingFailed, TunesmithError
+from ..errors import ArtifactError, ConfigError, DataError, NotInstalled, OutOfMemory, TrainingFailed, TunesmithError
 from ..folder import RunFolder, no_room
 from ..hooks import Hooks
 from ..metrics.tagging import split_tag
@@ -42,7 +42,7 @@ class SpacyFramework:
     """A pipeline of spaCy with one component, trained in its own loop."""
 
     name: str = NAME
-    heeds: tuple[str, ...] = ()
+    heeds: tuple[str, ...] = ("device",)
     packages: tuple[str, ...] = ("spacy", "thinc", "spacy-curated-transformers")
 
     @property
@@ -75,6 +75,7 @@ class SpacyFramework:
         """
         refuse_hooks(self.name, settings, hooks)
         start = open_start(task, settings)
+        _compute_on(settings.device)
         spacy_config.config_of(_FIRST[task], start, settings.training, (), settings.seed)
         return replace(hooks, opened=start)
 
@@ -225,6 +226,20 @@ def _ours() -> Iterator[None]:
         if no_room(error):
             raise
         raise TrainingFailed(f"spaCy stopped: {error}") from error
+
+
+def _compute_on(device: str | int) -> None:
+    """Raises: ConfigError, where spaCy finds no such GPU."""
+    import spacy
+
+    if device == "cpu":
+        spacy.require_cpu()
+    elif isinstance(device, int):
+        try:
+            spacy.require_gpu(device)
+        except ValueError as error:
+            told = " ".join(str(error).split())
+            raise ConfigError("device", device, f"'auto' or 'cpu': spaCy finds no GPU here ({told})") from error
 
 
 FRAMEWORK = SpacyFramework()

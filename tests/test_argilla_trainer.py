@@ -14,6 +14,7 @@ import pytest
 import small_tasks
 import tiny
 import tunesmith.argilla as rg
+from real_rows import conll2003
 from tunesmith import Prediction
 from tunesmith.argilla import ArgillaTrainer
 from tunesmith.errors import (
@@ -23,6 +24,7 @@ from tunesmith.errors import (
     FrameworkError,
     NothingToTrain,
     RowError,
+    TunesmithError,
     UnknownName,
     UnknownSetting,
     UnsupportedTask,
@@ -106,6 +108,53 @@ def test_a_token_data_set_is_trained_predicted_and_logged_back(people: str, tmp_
         ("LOC", "Berlin"),
     ]
     assert found[0].prediction_agent == f"baseline:{tmp_path / 'run'}"
+
+
+def test_spacy_is_trained_on_conll_predicted_and_logged_back(tmp_path: Path) -> None:
+    pytest.importorskip("spacy")
+    rows = [
+        rg.TokenClassificationRecord(tokens=tokens, tags=tags, id=at)
+        for at, (tokens, tags) in enumerate(conll2003(150))
+    ]
+    rg.log(rows, "conll", verbose=False)
+    trainer = ArgillaTrainer(name="conll", framework="spacy", train_size=0.8)
+    trainer.update_config(max_epochs=2)
+    metrics = trainer.train(output_dir=tmp_path / "run")
+    assert 0 <= metrics["test"]["f1"] <= 1
+    assert (len(held_rows(trainer, "train")), len(held_rows(trainer))) == (120, 30)
+    records = trainer.predict([" ".join(row.tokens) for row in rows[:40]])
+    found = [span for record in records for span in record.prediction]
+    assert found
+    assert any(0 < score < 1 for *_, score in found)
+    rg.log(records, "conll", verbose=False)
+    logged = rg.load("conll", ids=[record.id for record in records])
+    assert [record.prediction for record in logged] == [record.prediction for record in records]
+    assert {record.prediction_agent for record in logged} == {f"spacy:{tmp_path / 'run'}"}
+    import spacy
+
+    assert spacy.load(tmp_path / "run").pipe_names
+
+
+def test_spacy_begins_where_it_is_told_to(people: str) -> None:
+    pytest.importorskip("spacy")
+    trainer = ArgillaTrainer(people, "spacy", lang="de")
+    trainer.update_config(max_epochs=1)
+    trainer.train()
+    assert trainer.get_trainer_model().lang == "de"
+    with pytest.raises(TunesmithError, match="no_such_pipeline"):
+        ArgillaTrainer(people, "spacy", model="no_such_pipeline").train()
+    with pytest.raises(TypeError, match=r"unknown setting 'max_epoch'\. Did you mean 'max_epochs'"):
+        trainer.update_config(max_epoch=2)
+
+
+def test_setfit_names_labels_as_the_settings_do(spam: str) -> None:
+    pytest.importorskip("setfit")
+    trainer = ArgillaTrainer(spam, "setfit", train_size=0.5, limit=32)
+    trainer.update_config(num_iterations=1)
+    trainer.train()
+    found = trainer.predict(TEXTS, as_argilla_records=False)
+    assert list(found[0].scores) == ["spam", "ham", "never"]
+    assert found[0].scores["spam"] > found[1].scores["spam"]
 
 
 def test_the_parts_are_those_of_prepare_for_training(spam: str, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MANUAL = [page for page in PAGES if page.name != "log.md" and page.parent.name != "decisions"]
 OWN_FLAGS = {"config", "json", "output", "batch_size", "columns", "limit", "help", "version"}
+OWN_FLAGS |= {"name", "query", "workspace", "model", "train_size", "update_config_kwargs"}  # of train --name
+OWN_FLAGS |= {"frameworks", "budget", "options"}  # of choose
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:

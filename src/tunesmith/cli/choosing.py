@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import arguments, settings
 from ..registry import frameworks
-from . import flags, progress, quiet, tables
+from . import flags, progress, quiet, tables, training
 
 if TYPE_CHECKING:
     from ..choosing import Candidate, Choice
@@ -39,11 +39,12 @@ def choose(argv: Sequence[str]) -> int:
     if not names:
         raise flags.usage_error("--frameworks is missing: expected names, as baseline,setfit,transformers.")
     given = {name: flags.read_text(known[name], text) for name, text in named.items()}
+    asked = [name.strip() for name in names.split(",") if name.strip()]
+    options |= {name: {**training.drawn(name, own), **own} for name in asked for own in [options.get(name, {})]}
     quiet.hush()
     with progress.watch() as listener:
         from .. import choosing
 
-        asked = [name.strip() for name in names.split(",") if name.strip()]
         found = choosing.choose(file, frameworks=asked, budget=budget, options=options, listener=listener, **given)
     print(json.dumps(asdict(found), indent=2, ensure_ascii=False) if as_json else table(found))
     return 0 if found.taken is not None else 1

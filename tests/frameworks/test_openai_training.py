@@ -231,6 +231,7 @@ def test_the_upload_is_told_before_it_is_done(service: Service) -> None:
         f"uploading train: 24 rows ({bytes_of(ROWS):,} bytes)"
     )
     assert any("price_per_million_tokens tells the cost" in text for text in said)
+    assert any("without output_dir no call can go on with it" in text for text in said)
 
 
 def test_tiktoken_counts_where_it_is_installed_and_knows_the_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,8 @@ def _start(order: Order, state: dict[str, Any], calls: Calls, folder: RunFolder)
         folder.write_json(STATE, {**state, "files": files, "job": None})
     job = calls("creating the job", _creation(order, files))
     folder.write_json(STATE, {**state, "files": files, "job": job.id})
-    folder.note(f"the job {job.id} runs at {order.plan.host}; it goes on there if this process ends")
+    later = "the same call goes on with it" if folder.path else "without output_dir no call can go on with it"
+    folder.note(f"the job {job.id} runs at {order.plan.host}, also if this process ends: {later}")
     return job
 
 
@@ -206,7 +207,7 @@ def _wait(job: str, calls: Calls, watch: Watch, values: Mapping[str, Any]) -> An
     """The job when it has ended."""
     end = time.monotonic() + values["timeout"]
     while True:
-        found = calls("asking for the job", lambda c: c.fine_tuning.jobs.retrieve(job))
+        found = calls(f"asking for the job {job}, which goes on there", lambda c: c.fine_tuning.jobs.retrieve(job))
         news: list[Any] = calls.optional("asking for events", lambda c: _news(c, job, watch.seen), [])
         for event in news:
             watch.take(event)

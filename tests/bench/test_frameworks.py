@@ -47,7 +47,7 @@ def test_both_sides_of_the_baseline_say_the_same(monkeypatch: pytest.MonkeyPatch
 def test_a_record_tells_what_is_lower_and_what_is_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     def side(load: Load, side: str, draw: int) -> dict[str, Any]:
         wrong = side == "ours"
-        figures = dict.fromkeys(("predicted_a_second", "bytes", "peak_bytes", "call_seconds"), 1)
+        figures = dict.fromkeys(("predicted_a_second", "bytes", "peak_bytes", "call_seconds", "cpu_seconds"), 1)
         predicted = ["b" if wrong else row["label"] for row in TRAIN]
         return {"rows": rows.fingerprint(), "seconds": 2 if wrong else 1, "predictions": predicted, **figures}
 

@@ -8,7 +8,13 @@ import sys
 import pytest
 
 from tunesmith import cli
-from tunesmith.records import TextClassificationRecord, TextClassificationSettings, TokenClassificationRecord, opened
+from tunesmith.records import (
+    TextClassificationRecord,
+    TextClassificationSettings,
+    TokenClassificationRecord,
+    TokenClassificationSettings,
+    opened,
+)
 from tunesmith.records.store.store import Store
 
 ROWS = "text,label,split\ngood,pos,train\nbad,neg,train\nfine,pos,test\n"
@@ -80,6 +86,68 @@ def test_a_declared_order_of_labels_becomes_the_settings_of_a_data_set_without(r
         store.configure("b", "default", TextClassificationSettings(["neg", "pos"]))
         assert run("import", "ordered.parquet", "--name", "b")[1].endswith("workspace default)\n")
         assert store.settings("b", "default") == TextClassificationSettings(["neg", "pos"])
+
+
+KEEPING = ["a.jsonl", "a.json", "a.parquet", "saved"]
+
+
+@pytest.mark.parametrize("file", KEEPING)
+def test_settings_go_with_an_export_and_come_back_with_the_import(reviews, file):
+    order = ["pos", "mixed", "neg"]  # none of the records is mixed
+    with Store() as store:
+        store.configure("reviews", "default", TextClassificationSettings(order))
+        assert reviews("export", "reviews", file)[::2] == (0, "")
+        code, out, err = reviews("import", file, "--name", "again")
+        assert (code, err) == (0, "")
+        assert out.endswith("; labels in the order that the data declares: pos, mixed, neg\n")
+        assert store.settings("again", "default") == TextClassificationSettings(order)
+        assert store.load("again", "default") == store.load("reviews", "default")
+
+
+def test_settings_of_spans_are_not_read_as_tags(run, folder):
+    order = ["B-cell", "A"]
+    with Store() as store:
+        record = TokenClassificationRecord("a b", annotation=[("A", 0, 1)])
+        store.log(record, "cells", "default")
+        store.configure("cells", "default", TokenClassificationSettings(order))
+        for format in ("label-studio", "prodigy", "argilla"):
+            assert run("export", "cells", format, "--format", format)[0] == 0
+            assert run("import", format, "--format", format, "--name", format)[0] == 0
+            assert store.settings(format, "default") == TokenClassificationSettings(order), format
+
+
+def test_an_export_to_csv_says_that_the_order_is_lost(reviews):
+    assert reviews("export", "reviews", "before.csv")[2] == ""
+    with Store() as store:
+        store.configure("reviews", "default", TextClassificationSettings(["pos", "neg"]))
+    code, out, err = reviews("export", "reviews", "a.csv")
+    assert (code, out) == (0, "3 records written to a.csv\n")
+    assert "a.csv: the label order of the settings is not kept" in err
+    assert "These keep it: parquet, hf, jsonl" in err
+    assert err.count("\n") == 1
+
+
+def test_an_import_leaves_settings_that_are_there_and_says_what_the_data_has(reviews):
+    with Store() as store:
+        store.configure("reviews", "default", TextClassificationSettings(["pos", "neg"]))
+        reviews("export", "reviews", "a.jsonl")
+        store.configure("reviews", "default", TextClassificationSettings(["new", "neg", "pos"]))
+        code, out, err = reviews("import", "a.jsonl", "--name", "reviews")
+        assert store.settings("reviews", "default") == TextClassificationSettings(["new", "neg", "pos"])
+    assert (code, "order" in out) == (0, False)
+    assert "'reviews' keeps its own labels: new, neg, pos. The data has pos, neg. To take these: " in err
+    assert "configure_dataset_settings('reviews', TextClassificationSettings([…]))" in err
+
+
+def test_files_with_different_orders_are_told_and_none_is_stored(reviews):
+    with Store() as store:
+        for name, order in (("a.jsonl", ["pos", "neg"]), ("b.parquet", ["neg", "pos"])):
+            store.configure("reviews", "default", TextClassificationSettings(order))
+            reviews("export", "reviews", name)
+        code, _, err = reviews("import", "a.jsonl", "b.parquet", "--name", "both")
+        assert store.settings("both", "default") is None
+    assert code == 0
+    assert "the files declare different label orders: neg, pos; pos, neg. None is stored." in err
 
 
 def test_labels_that_no_declaration_names_come_after_it(run, folder, ordered):

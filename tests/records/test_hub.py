@@ -63,6 +63,9 @@ json.dump({
     "same": loaded == train and type(loaded) is DatasetForTextClassification,
     "test": DatasetForTextClassification.from_hub("tester/films", split="test", **at) == test,
     "spans": load_from_hub("lab/spans", **at) == spans,
+    "settings": [load_from_hub("lab/spans", **at).settings, loaded.settings] == [
+        TokenClassificationSettings(["PER", "LOC"]), None
+    ],
     "failures": failures,
 }, sys.stdout)
 """
@@ -98,6 +101,7 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_data_set_comes_back_from_the_hub(pushed: Any) -> None:
     served, told = pushed
     assert (told["same"], told["test"], told["spans"]) == (True, True, True)
+    assert told["settings"], "those that were pushed, and none where none were"
     assert told["address"] == f"{served.url}/datasets/tester/films"
     assert served.unknown == []
 

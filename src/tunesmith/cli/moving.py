@@ -17,6 +17,7 @@ from .records import QUERY_HELP, count, many, of_dataset, opened, shared
 
 if TYPE_CHECKING:
     from ..records.holder import Holder
+    from ..records.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -96,20 +97,43 @@ def _of_files(files: Iterable[Any], sources: list[Any], met: set[str]) -> Iterat
 def _order(store: Holder, given: Namespace, sources: Sequence[Any], met: set[str] | None) -> str:
     """Stores the order of the labels that the files declare, where all agree and the data set has none; what to say.
 
-    Labels that are in no declaration come after, sorted. met: the labels of the data set; None finds them.
+    Labels that are in no declaration come after, sorted. met: the labels of the data set; None finds them. Settings
+    that are there stay: an import adds nothing to them and sets none aside, and says where the files have others.
     """
     from ..records.settings import SETTINGS, labels_of
 
     declared = {each.labels for each in sources} - {()}
     task = store.dataset(given.name, given.workspace).task
-    if len(declared) != 1 or task not in SETTINGS or store.settings(given.name, given.workspace) is not None:
+    if not declared or task not in SETTINGS:
+        return ""
+    held = store.settings(given.name, given.workspace)
+    if held is not None:
+        _tell_other(given.name, held, declared - {held.label_schema})
+        return ""
+    if len(declared) > 1:
+        log.warning("the files declare different label orders: %s. None is stored.", _both(sorted(declared)))
         return ""
     if met is None:
         met = {label for record in store.iterate(given.name, given.workspace) for label in labels_of(record)}
     names = list(dict.fromkeys([*declared.pop(), *sorted(met)]))
     store.configure(given.name, given.workspace, SETTINGS[task](names))
+    return f"; labels in the order that the data declares: {_shown(names)}"
+
+
+def _tell_other(name: str, held: Settings, others: set[tuple[str, ...]]) -> None:
+    """A word on labels in the files that differ from those of the data set, which stay."""
+    if others:
+        told = "%r keeps its own labels: %s. The data has %s. To take these: configure_dataset_settings(%r, %s([…]))."
+        log.warning(told, name, _shown(held.label_schema), _both(sorted(others)), name, type(held).__name__)
+
+
+def _both(orders: Iterable[Sequence[str]]) -> str:
+    return "; ".join(map(_shown, orders))
+
+
+def _shown(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return f"; labels in the order that the data declares: {', '.join(names[:_SHOWN])}{more}"
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _as_flags(message: str) -> str:
@@ -153,8 +177,9 @@ def export(argv: Sequence[str]) -> int:
 
     progress = Progress("read")
     with opened(given) as store:
+        settings = store.settings(given.name, given.workspace)
         found = islice(store.iterate(given.name, given.workspace, query=given.query), limit)
-        written = write(progress.over(found), given.file, format=given.format)
+        written = write(progress.over(found), given.file, format=given.format, settings=settings)
     progress.end()
     left = progress.done - written
     print(f"{many(written)} written to {given.file}" + (f", {left:,} left out" if left else ""))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from ..data.dataset import Dataset, RowId
 from ..errors import UnknownName, WrongRecordType
+from .kept_labels import settings_beside, with_settings
 from .origin import Origin
 from .record import Record
 from .settings import Settings
@@ -19,7 +20,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
     """A list of records of one type; a slice is a plain list.
 
     left_out: reason -> rows that are in no record, of a data set read from a table.
-    settings: the label schema, of a data set loaded from a store that has one; preparing and the card of a hub use it.
+    settings: the label schema, of a store that has one or of a table: see `kept_labels`. Preparing uses it, and a hub.
     origin: where the records were loaded from; its history is told of the split they are in and the run that uses them.
     """
 
@@ -89,6 +90,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         found = from_table(table, cls.task, columns, multi_label=multi_label)
         dataset = cls(found.records)  # type: ignore[arg-type]  # of the task's type
         dataset.left_out = found.left_out
+        dataset.settings = settings_beside(table, cls.task)
         return dataset
 
     @classmethod
@@ -98,7 +100,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
 
     @classmethod
     def from_polars(cls, frame: Any, **columns: Any) -> Self:
-        """The same."""
+        """The same; polars keeps no settings."""
         return cls.from_datasets(frame, **columns)
 
     @classmethod
@@ -110,19 +112,19 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         """A `pyarrow.Table` with a column for each field: see `columns`."""
         from .columns import arrow_table
 
-        return arrow_table(self._records, self.record_type)
+        return with_settings(arrow_table(self._records, self.record_type), self.settings)
 
     def to_datasets(self) -> Any:
         """A `datasets.Dataset` with a column for each field, which `from_datasets` reads back to equal records."""
         from datasets import Dataset
 
-        return Dataset(self.to_arrow())
+        return with_settings(Dataset(self.to_arrow()), self.settings)
 
     def to_pandas(self) -> Any:
         """A pandas frame with a column for each field, Python objects in the cells."""
         from .columns import pandas_frame
 
-        return pandas_frame(self._records, self.record_type)
+        return with_settings(pandas_frame(self._records, self.record_type), self.settings)
 
     def to_polars(self) -> Any:
         """A polars frame with a column for each field, typed as those of `to_datasets`."""
@@ -151,8 +153,7 @@ class RecordDataset(MutableSequence[R], Generic[R]):
 
         settings = self.settings if settings is None else settings
         split = {"train_size": train_size, "test_size": test_size, "seed": seed, "stratify": stratify}
-        options = {**options, **split, "include_discarded": include_discarded}
-        options["origin"] = self.origin
+        options = {**options, **split, "include_discarded": include_discarded, "origin": self.origin}
         return prepare(self._records, self.task, framework, settings, lang, **options)
 
     def as_dataset(self, name: str = "train", limit: int | None = None, *, gold: bool = True) -> Dataset:
@@ -181,16 +182,15 @@ class RecordDataset(MutableSequence[R], Generic[R]):
         """Writes a split of a data set repository, with its card; gives back the address: see `hub.push`."""
         from .hub import push
 
-        known = self.settings if settings is None else settings
-        return push(self, repo_id, token=token, endpoint=endpoint, private=private, split=split, settings=known)
+        options: dict[str, Any] = {"token": token, "endpoint": endpoint, "private": private, "split": split}
+        return push(self, repo_id, settings=settings or self.settings, **options)
 
     @classmethod
     def from_hub(cls, repo_id: str, **options: Any) -> Self:
         """The records of a split that was pushed: options as those of `hub.load_from_hub`."""
         from .hub import load_from_hub
 
-        found: Any = load_from_hub(repo_id, cls.task, **options)
-        return cast(Self, found)
+        return cast(Self, load_from_hub(repo_id, cls.task, **options))
 
 
 class DatasetForTextClassification(RecordDataset[TextClassificationRecord]):

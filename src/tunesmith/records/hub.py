@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import DataError, ServerError
 from .datasets import RecordDataset, dataset_class
+from .kept_labels import settings_beside, with_settings
 from .settings import Settings, labels_of
 
 CATEGORIES = {
@@ -43,7 +44,7 @@ def push(
 ) -> str:
     """Writes a split of a data set repository and its card in one commit; other splits stay. Gives back its address.
 
-    settings: whose labels the card lists, in their order; None lists those that occur, sorted.
+    settings: whose labels the file keeps and the card lists, in their order; None lists those that occur, sorted.
 
     Raises:
         DataError: a split name that no file can have. ServerError: the hub refuses or is not there.
@@ -57,7 +58,7 @@ def push(
     with _told(api.endpoint), tempfile.TemporaryDirectory(prefix="tunesmith-") as folder:
         address = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
         name, path = str(address.repo_id), Path(folder, "split.parquet")
-        pq.write_table(dataset.to_arrow(), path)
+        pq.write_table(with_settings(dataset.to_arrow(), settings), path)
         card = written(_card(api, name), dataset, split, settings)
         operations = [
             CommitOperationAdd(_file(split), str(path)),
@@ -95,7 +96,11 @@ def load_from_hub(
         kind = dataset_class(task or _task(_card(api, repo_id, files, revision), repo_id))
         wanted = _files_of(split, files, repo_id)
         paths = [api.hf_hub_download(repo_id, name, repo_type="dataset", revision=revision) for name in wanted]
-    return kind.from_datasets(concatenate_datasets([Dataset(pq.read_table(path)) for path in paths]), **columns)
+    tables = [pq.read_table(path) for path in paths]
+    loaded = kind.from_datasets(concatenate_datasets(list(map(Dataset, tables))), **columns)
+    found = {settings_beside(table, kind.task) for table in tables}
+    loaded.settings = found.pop() if len(found) == 1 else None
+    return loaded
 
 
 @contextmanager

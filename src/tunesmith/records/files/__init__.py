@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -10,14 +11,18 @@ from typing import Any
 from ...data.columns import Given
 from ...errors import ConfigError, DataError
 from ..record import Record
+from ..settings import Settings
 from .asked import Account, Asked, task_named
-from .finding import format_of, format_to, named
+from .finding import FORMATS, KEEP_LABELS, format_of, format_to, named
 
 __all__ = ["read", "write"]
+
+_log = logging.getLogger(__name__)
 
 BAD_ROWS = ("error", "drop")
 _SAID: dict[str, dict[str, Any]] = {"tsv": {"mark": "\t"}, "json": {"as_list": True}, "jsonl": {"as_list": False}}
 SIDES = ("annotation", "prediction")
+_NO_ORDER = "%s: the label order of the settings is not kept: this format has no place for it. These keep it: %s."
 
 
 class Records(Iterator[Record]):
@@ -73,18 +78,27 @@ def read(
     return Records(_told(module.read(asked), asked.account, f"{path}: not read"), asked)
 
 
-def write(records: Iterable[Record], path: str | Path, *, format: str | None = None) -> int:
+def write(
+    records: Iterable[Record], path: str | Path, *, format: str | None = None, settings: Settings | None = None
+) -> int:
     """Writes records to a file or folder, which appears when it is whole; returns how many are in it.
 
-    What the format cannot hold is counted, and said in one line of the log.
+    settings: whose labels, in their order, go with the records; None takes those of a Dataset of records. What the
+    format cannot hold is counted, and said in one line of the log; so is an order of labels that it has no place for.
 
     Raises:
         UnknownName: an unknown format. DataError: a task that the format has no form for.
         ArtifactError: the file cannot be written.
     """
     account = Account()
-    module = _module(named(format) if format else format_to(str(path)))
-    count = int(module.write(_of_one_task(records, path), Path(path), account, **_SAID.get(format or "", {})))
+    name = named(format) if format else format_to(str(path))
+    known = getattr(records, "settings", None) if settings is None else settings
+    said: dict[str, Any] = dict(_SAID.get(format or "", {}))
+    if name in KEEP_LABELS:
+        said["settings"] = known
+    elif known is not None and known.label_schema:
+        _log.warning(_NO_ORDER, path, ", ".join(each for each, of in FORMATS.items() if of in KEEP_LABELS))
+    count = int(_module(name).write(_of_one_task(records, path), Path(path), account, **said))
     account.tell(f"{path}: not written")
     return count
 

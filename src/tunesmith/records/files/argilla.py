@@ -16,6 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from ...data.labels import name_of
 from ...errors import DataError, RowError
 from ...tasks.text_classification import HINTS
 from ..fields import is_none, listed
@@ -160,7 +161,7 @@ def _declare(question: str, settings: Mapping[str, Any], asked: Asked) -> None:
         options = (each.get("settings") or {}).get("options")
         if each["name"] == question and isinstance(options, list):
             found = [option.get("value") for option in options if isinstance(option, Mapping)]
-            asked.order.declare({asked.order.column: [value for value in found if value is not None]})
+            asked.order.keep([name_of(value) for value in found if value is not None])
 
 
 def _values(row: Row) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from ..record import Record
+from ..settings import Settings
 from ..spans import split
 from .asked import Account
 from .jsonl import line
@@ -18,8 +19,8 @@ QUESTION = {"TextClassification": "label", "TokenClassification": "spans", "Text
 _USERS = UUID("0d7a3f5e-25d9-5b7e-8d1a-6f1f0a1c9b42")
 
 
-def write(records: Iterator[Record], path: Path, account: Account) -> int:
-    """The folder: records.json, and the settings with every label that was met, sorted.
+def write(records: Iterator[Record], path: Path, account: Account, settings: Settings | None = None) -> int:
+    """The folder: records.json, and the labels of the settings in their order, then others that were met, sorted.
 
     Counted, for Argilla 2 has no place for it: status Edited, times, agents that are no uuid (it wants one), tokens
     that are not those of white space, explanations, metrics, search keywords, and ids as numbers.
@@ -40,9 +41,11 @@ def write(records: Iterator[Record], path: Path, account: Account) -> int:
                 vectors |= {name: len(values) for name, values in (record.vectors or {}).items()}
             file.write("\n]\n")
         task = first.task if first is not None else ""
-        settings = _settings(task, several, sorted(labels), (list(inputs), vectors))
+        known = () if settings is None else settings.label_schema
+        options = [*known, *sorted(labels - set(known))]
+        schema = _settings(task, several, options, (list(inputs), vectors))
         told = {"name": path.name, "allow_extra_metadata": True, "status": "draft"}
-        for name, value in (("settings", settings), ("dataset", told)):
+        for name, value in (("settings", schema), ("dataset", told)):
             (aside / ".argilla" / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
     return count
 

@@ -13,6 +13,7 @@ from ...data.labels import name_of
 from ...errors import RowError, UnknownName
 from ...metrics.tagging import split_tag
 from ...registry import tasks
+from ..kept_labels import Told
 from ..record import Record
 from ..types import TYPES
 
@@ -64,10 +65,12 @@ class Order:
     """The order of the labels, where the data declares one.
 
     columns: class names by column; none for one whose declarations differ. column: the one the labels come from.
+    kept: the labels of settings, which go before class names; () where two parts of the data differ.
     """
 
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     column: str | None = None
+    kept: tuple[str, ...] | None = None
 
     def declare(self, found: Mapping[str, Sequence[Any]]) -> None:
         """Class names of columns, of a file or of a row."""
@@ -76,8 +79,21 @@ class Order:
             if self.columns.setdefault(column, told) != told:
                 self.columns[column] = ()
 
+    def keep(self, labels: Sequence[str]) -> None:
+        """The labels of settings that stand with the data; empty ones say nothing."""
+        if labels:
+            told = tuple(labels)
+            self.kept = told if self.kept in (None, told) else ()
+
+    def keep_all(self, found: Iterable[Told]) -> None:
+        """Those that stand beside a table."""
+        for _, labels in found:
+            self.keep(labels)
+
     def labels(self, task: str | None) -> tuple[str, ...]:
         """The labels in their order, those of tags without B- and I-; empty where none is declared."""
+        if self.kept is not None:
+            return self.kept
         names = self.columns.get(self.column or "", ())
         if task == "TokenClassification":
             names = tuple(name for name in (split_tag(tag)[1] for tag in names) if name)

@@ -7,15 +7,17 @@ dependencies) is left. Write: each record's own tokens, so that spans fit; the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
+from ..kept_labels import names_in
 from ..record import Record
+from ..settings import Settings
 from ..types import TokenClassificationRecord
 from .asked import Account, Asked, Row
-from .kept import made, rest_of, text_of
+from .kept import made, rest_of, text_of, with_labels
 from .rows import made_up
 from .staged import staged
 
@@ -33,6 +35,7 @@ def read(asked: Asked) -> Iterator[Record]:
 
     def make(place: int, row: Row) -> Record:
         kept = row["kept"] if isinstance(row["kept"], Mapping) else {}
+        asked.order.keep(names_in(kept))
         if task == "TokenClassification" and row["cats"]:
             asked.account.add("documents' categories")
         if task == "TextClassification" and row["spans"]:
@@ -76,12 +79,23 @@ def _labels(row: Row, asked: Asked, several: bool, kept: Mapping[str, Any]) -> d
     return {"annotation": chosen, "multi_label": True} if several else {"annotation": chosen[0] if chosen else None}
 
 
-def write(records: Iterator[Record], path: Path, account: Account) -> int:
-    """Raises: DataError, for records of Text2Text; NotInstalled, where spaCy is missing."""
+def write(records: Iterator[Record], path: Path, account: Account, settings: Settings | None = None) -> int:
+    """The labels of the settings stand in the user data of the first document.
+
+    Raises: DataError, for records of Text2Text; NotInstalled, where spaCy is missing.
+    """
     from ...frameworks.spacy_docs import write_docs
 
+    labels = () if settings is None else settings.label_schema
+
     with staged(path) as aside:
-        return write_docs(map(_doc, records), aside)
+        return write_docs(_docs(records, labels), aside)
+
+
+def _docs(records: Iterator[Record], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for place, record in enumerate(records):
+        row = _doc(record)
+        yield {**row, "kept": with_labels(row["kept"], labels, place)}
 
 
 def _unsorted(spans: list[Any] | None) -> bool:

@@ -27,6 +27,9 @@ FORMATS: Mapping[str, str] = {
 }
 """Name -> the module of this folder that reads and writes it."""
 
+KEEP_LABELS = frozenset({"parquet", "hf", "jsonl", "docbin", "label_studio", "prodigy", "argilla"})
+"""The modules whose `write` takes `settings`: their formats have a place for the labels and their order."""
+
 _CONLL = (".conll", ".iob", ".iob2", ".bio", ".bioes")
 _BY_SUFFIX = {
     ".csv": "csv",

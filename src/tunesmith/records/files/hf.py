@@ -10,7 +10,9 @@ from ...data.dataset import Dataset
 from ...data.formats import declared_by
 from ...data.places import is_a, located, splits_in
 from ...errors import DataError
+from ..kept_labels import description, told_beside
 from ..record import Record
+from ..settings import Settings
 from . import arrow, rows, tables
 from .asked import Account, Asked, Row
 from .staged import staged
@@ -37,6 +39,7 @@ def _rows(table: object, asked: Asked) -> Iterator[tuple[int, Row]]:
         raise DataError(f"a {type(table).__name__} is no data set that can be read.")
     declared = declared_by(table.features)  # type: ignore[attr-defined]
     asked.order.declare(declared)
+    asked.order.keep_all(told_beside(table))
     found: Dataset = Dataset(table, "train", declared)
     yield from tables.filled(found, table.features.arrow_schema)  # type: ignore[attr-defined]
 
@@ -63,8 +66,9 @@ def _without_bars() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def write(records: Iterator[Record], path: Path, account: Account) -> int:
-    """A folder that `load_from_disk` reads, with a column for each field of the records."""
+def write(records: Iterator[Record], path: Path, account: Account, settings: Settings | None = None) -> int:
+    """A folder that `load_from_disk` reads, with a column for each field; its description has the labels."""
     with arrow.gathered(records) as table, staged(path) as aside, _without_bars():
+        table.info.description = description(settings)
         table.save_to_disk(str(aside))
         return len(table)

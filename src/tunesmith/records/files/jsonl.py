@@ -11,9 +11,11 @@ from ...data.formats import suffix_of
 from ...data.places import Paths, located
 from ...errors import RowError
 from ..record import Record
+from ..settings import Settings
 from . import rows, tables
 from .asked import Account, Asked, Row
 from .json_values import is_list, json_lines, json_list
+from .kept import KEY, with_labels
 from .own import row_of
 from .staged import text_file
 
@@ -49,13 +51,26 @@ def _values(path: Path, asked: Asked, start: int) -> Iterator[Row]:
             raise RowError(start + place, "*", reason, source=str(path))
 
 
-def write(records: Iterator[Record], path: Path, account: Account, as_list: bool | None = None) -> int:
-    """A mapping a line, or a list of them; None is a list where the path ends in .json."""
+def write(
+    records: Iterator[Record],
+    path: Path,
+    account: Account,
+    settings: Settings | None = None,
+    as_list: bool | None = None,
+) -> int:
+    """A mapping a line, or a list of them; None is a list where the path ends in .json.
+
+    The first has one key more where there are settings: KEY, with their labels.
+    """
+    labels = () if settings is None else settings.label_schema
     as_list = suffix_of(path) == ".json" if as_list is None else as_list
     count = 0
     with text_file(path) as file:
         for count, record in enumerate(records, start=1):
-            file.write(("[\n" if count == 1 else ",\n") * as_list + line(row_of(record)) + "\n" * (not as_list))
+            row = row_of(record)
+            if kept := with_labels({}, labels, count - 1):
+                row[KEY] = kept
+            file.write(("[\n" if count == 1 else ",\n") * as_list + line(row) + "\n" * (not as_list))
         if as_list:
             file.write("\n]\n")
     return count

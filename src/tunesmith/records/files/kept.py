@@ -5,14 +5,19 @@ What the format itself says goes before it: a record that was corrected in anoth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import RowError, UnknownField
+from ..kept_labels import KEY as KEY
+from ..kept_labels import LABELS
 from ..record import Record
 from ..types import TYPES
 
-KEY = "tunesmith"
+
+def with_labels(kept: dict[str, Any], labels: Sequence[str], place: int) -> dict[str, Any]:
+    """What is kept with a record; with the first of a file, the labels of the settings too."""
+    return {**kept, LABELS: list(labels)} if labels and not place else kept
 
 
 def rest_of(record: Record, told: Iterable[str]) -> dict[str, Any]:
@@ -35,7 +40,8 @@ def made(task: str, kept: Any, said: Mapping[str, Any], place: int, names: Mappi
         RowError: with the row's place.
     """
     values = dict(kept) if isinstance(kept, Mapping) else {}
-    values.pop("task", None)
+    for name in ("task", LABELS):
+        values.pop(name, None)
     values |= {name: value for name, value in said.items() if value is not None}
     if values.get("inputs") is not None:
         values.pop("text", None)

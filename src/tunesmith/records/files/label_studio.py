@@ -19,11 +19,13 @@ from typing import Any
 from ...data.columns import resolve
 from ...errors import DataError, RowError
 from ...tasks.text_classification import HINTS
+from ..kept_labels import names_in
 from ..record import Record
+from ..settings import Settings
 from .asked import Account, Asked, Row
 from .json_values import is_list, json_lines, json_list
 from .jsonl import line
-from .kept import KEY, made, rest_of
+from .kept import KEY, made, rest_of, with_labels
 from .label_config import labels_of
 from .rows import PEEKED
 from .staged import text_file
@@ -117,8 +119,11 @@ def _record(place: int, row: Row, plan: _Plan) -> Record:
     if not isinstance(data, Mapping):
         raise RowError(place, "data", "is missing: expected a Label Studio task")
     meta = row.get("meta") if isinstance(row.get("meta"), Mapping) else {}
-    plan.asked.order.declare(labels_of(row))
     known = _kept(row)
+    if told := labels_of(row):
+        plan.asked.order.declare(told)
+    else:
+        plan.asked.order.keep(names_in(known))
     inputs = known.get("inputs") or {}
     text = data.get(plan.text)
     if not isinstance(text, str) and not inputs:
@@ -211,21 +216,23 @@ def _predicted(each: Mapping[str, Any], place: int, plan: _Plan, text: Any) -> d
     return {"prediction": found, "prediction_agent": each.get("model_version") or None}
 
 
-def write(records: Iterator[Record], path: Path, account: Account) -> int:
+def write(records: Iterator[Record], path: Path, account: Account, settings: Settings | None = None) -> int:
     """A list of tasks for import. Controls are called label (Choices, Labels) or answer (TextArea), the text `text`.
 
-    What Label Studio has no key for stands in `meta` under `tunesmith`, which it gives back.
+    What Label Studio has no key for stands in `meta` under `tunesmith`, which it gives back; with the first task the
+    labels of the settings.
     """
+    labels = () if settings is None else settings.label_schema
     count = 0
     with text_file(path) as file:
         for record in records:
-            file.write(("[\n" if not count else ",\n") + line(_task(record)))
+            file.write(("[\n" if not count else ",\n") + line(_task(record, with_labels({}, labels, count))))
             count += 1
         file.write("\n]\n")
     return count
 
 
-def _task(record: Any) -> dict[str, Any]:
+def _task(record: Any, more: Mapping[str, Any]) -> dict[str, Any]:
     told = {"text", "annotation", "prediction", *(["prediction_agent"] if record.prediction is not None else [])}
     row: dict[str, Any] = {"data": {"text": record.text} if record.text is not None else dict(record.inputs)}
     if isinstance(record.id, int):
@@ -240,7 +247,7 @@ def _task(record: Any) -> dict[str, Any]:
         result = [{**_written(record, [part])[0], "score": score} for part, score in given]
         agent = {"model_version": record.prediction_agent} if record.prediction_agent else {}
         row["predictions"] = [{"result": result, **agent}]
-    return {**row, "meta": {KEY: rest_of(record, told)}}
+    return {**row, "meta": {KEY: {**rest_of(record, told), **more}}}
 
 
 def _written(record: Any, labels: Any) -> list[dict[str, Any]]:

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import RowError
+from ..kept_labels import names_in
 from ..record import Record
+from ..settings import Settings
 from ..spans import places
 from ..types import TokenClassificationRecord
 from .asked import Account, Asked, Row
 from .json_values import is_list, json_lines, json_list
 from .jsonl import line
-from .kept import KEY, made, rest_of, text_of
+from .kept import KEY, made, rest_of, text_of, with_labels
 from .rows import PEEKED, made_up, span_of
 from .staged import text_file
 
@@ -62,6 +64,7 @@ def _record(place: int, row: Row, task: str, asked: Asked) -> Record:
         raise RowError(place, "answer", f"is {answer!r}: expected accept, reject or ignore")
     kept = row.get(KEY)
     known = kept if isinstance(kept, Mapping) else {}
+    asked.order.keep(names_in(known))
     meta = row.get("meta", {})
     meta = meta if isinstance(meta, Mapping) else {"meta": meta}
     others = {key: value for key, value in row.items() if key not in _OWN and key[:1] != "_" and key not in _NOT_TAKEN}
@@ -122,17 +125,21 @@ def _labels(place: int, row: Row, task: str, asked: Asked) -> dict[str, Any]:
     return {"annotation": accepted[0] if accepted else None}
 
 
-def write(records: Iterator[Record], path: Path, account: Account) -> int:
-    """A task a line, for `prodigy db-in`. What Prodigy has no key for stands under `tunesmith`, which it keeps."""
+def write(records: Iterator[Record], path: Path, account: Account, settings: Settings | None = None) -> int:
+    """A task a line, for `prodigy db-in`. What Prodigy has no key for stands under `tunesmith`, which it keeps.
+
+    With the first task these are the labels of the settings too.
+    """
+    labels = () if settings is None else settings.label_schema
     count = 0
     with text_file(path) as file:
         for record in records:
-            file.write(line(_task(record)) + "\n")
+            file.write(line(_task(record, with_labels({}, labels, count))) + "\n")
             count += 1
     return count
 
 
-def _task(record: Any) -> dict[str, Any]:
+def _task(record: Any, more: Mapping[str, Any]) -> dict[str, Any]:
     told = {"text", "metadata", "tokens"}
     row: dict[str, Any] = {"text": text_of(record)}
     if isinstance(record, TokenClassificationRecord):
@@ -157,7 +164,7 @@ def _task(record: Any) -> dict[str, Any]:
         told |= {"status"}
     if metadata:
         row["meta"] = metadata
-    return {**row, KEY: rest_of(record, told)}
+    return {**row, KEY: {**rest_of(record, told), **more}}
 
 
 def _tokens(record: TokenClassificationRecord) -> dict[str, Any]:

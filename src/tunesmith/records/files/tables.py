@@ -11,6 +11,7 @@ from ...data.places import Paths, located
 from ...data.rows import is_json
 from ...data.tables import settled
 from ...errors import DataError
+from ..kept_labels import told_beside
 from .asked import Order, Row
 from .own import FREE
 
@@ -32,6 +33,8 @@ def rows(path: str, suffix: str | None = None, order: Order | None = None) -> It
         if order is not None:
             order.declare(opened.declared)
         for table in opened.tables:
+            if order is not None:
+                order.keep_all(told_beside(table))
             for row in _rows(table, opened, str(file)):
                 yield place, row
                 place += 1

@@ -27,7 +27,7 @@ import numpy as np
 from . import libraries, records, scores
 from .libraries import Fitted
 from .scores import Floats, Metric
-from .workloads import DATA_SEED, ROOT, Row, Rows, banking77, data_folder, gold, sst2, trec6
+from .workloads import DATA_SEED, ROOT, Row, Rows, banking77, conll2003, data_folder, gold, sst2, trec6
 
 RESULTS = ROOT / "bench" / "results" / "frameworks.jsonl"
 SIDES = ("ours", "library")
@@ -88,6 +88,17 @@ LOADS: Mapping[str, Load] = {
         *(
             Load(f"baseline-{name}", "baseline", "single", whole(read), libraries.scikit_learn, _TFIDF, {}, _SCIKIT)
             for name, read in (("sst2", sst2), ("banking77", banking77))
+        ),
+        Load(
+            "spacy-conll2003",
+            "spacy",
+            "tags",
+            whole(conll2003),
+            libraries.spacy_train,
+            {"max_epochs": 5, "eval_frequency": 1000},
+            {},
+            ("spacy.cli.init_config", "spacy.cli.train", "tunesmith.frameworks.spacy", "torch"),
+            task="token-classification",
         ),
     )
 }

@@ -64,3 +64,35 @@ def scikit_learn(rows: Rows, settings: Mapping[str, Any], seed: int) -> Fitted:
         joblib.dump(model, folder / "model.joblib")
 
     return Fitted(lambda held: model.predict([row["text"] for row in held]).tolist(), save)
+
+
+def spacy_train(rows: Rows, settings: Mapping[str, Any], seed: int) -> Fitted:
+    """A config of `init config` for a blank English, and `spacy train`; the entities of words with a tag each.
+
+    `spacy train` wants a dev corpus and chooses by it: it is given one sentence, and its last model is read.
+    """
+    import tempfile
+
+    import spacy
+    from spacy.cli.init_config import init_config
+    from spacy.cli.train import train
+    from spacy.tokens import Doc, DocBin
+
+    blank = spacy.blank("en")
+    docs = [Doc(blank.vocab, words=row["tokens"], ents=row["tags"]) for row in rows.train]
+    with tempfile.TemporaryDirectory() as folder:
+        config, out = Path(folder, "config.cfg"), Path(folder, "out")
+        paths = {name: str(Path(folder, f"{name}.spacy")) for name in ("train", "dev")}
+        DocBin(docs=docs).to_disk(paths["train"])
+        DocBin(docs=docs[:1]).to_disk(paths["dev"])
+        init_config(lang="en", pipeline=["ner"], optimize="efficiency").to_disk(config)
+        told = {f"paths.{name}": path for name, path in paths.items()}
+        told |= {f"training.{name}": value for name, value in settings.items()}
+        train(config, out, overrides={**told, "system.seed": seed})
+        nlp = spacy.load(out / "model-last")
+
+    def predict(held: Sequence[Row]) -> list[Any]:
+        found = nlp.pipe(Doc(nlp.vocab, words=row["tokens"]) for row in held)
+        return [[f"{word.ent_iob_}-{word.ent_type_}" if word.ent_type_ else "O" for word in doc] for doc in found]
+
+    return Fitted(predict, nlp.to_disk)

@@ -13,6 +13,7 @@ import pytest
 
 import small_tasks
 import tunesmith.argilla as rg
+from serving import run as served
 from tunesmith import cli
 from tunesmith.records import session
 
@@ -179,3 +180,31 @@ def test_python_m_tunesmith_is_the_same(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {}
     assert (tmp_path / "model" / "tunesmith.json").is_file()
+
+
+def test_records_of_a_server_are_trained_and_marked_there(run: Any, tmp_path: Path) -> None:
+    with served(tmp_path / "server.db") as server:
+        key = server.key("ana", "owner")
+        session.init(server.url, key, "default")
+        rows = small_tasks.classes()[0][:40]
+        rg.log(
+            [rg.TextClassificationRecord(row["text"], annotation=row["label"], id=at) for at, row in enumerate(rows)],
+            "far",
+            verbose=False,
+        )
+        session.close()
+        words = ["--name", "far", "--framework", "baseline", "--train-size", "0.5", "--workspace", "default"]
+        code, out, err = run(*words, "--api-url", server.url, "--api-key", key)
+        assert code == 0, err
+        assert "accuracy" in out
+        code, _, err = run(*words, "--api-url", server.url, "--api-key", key)  # the same again: the former run is known
+        assert code == 0, err
+        assert f"against {tmp_path / 'model'}, with +0 training rows" in err
+        assert "on 20 rows: no difference can be told" in err
+        events = server.remote(key).history("far", "default", 0)
+        assert [event.set["run"] for event in events if event.kind == "used"] == [str(tmp_path / "model")] * 2
+        asked = ["--name", "far", "--strategy", "disagreement", "--api-url", server.url, "--api-key", key]
+        assert cli.main(["records", "next", *asked]) == 0
+        code, _, err = run("--name", "far", "--framework", "baseline", "--api-url", server.url, "--api-key", "wrong")
+        assert code == 1
+        assert err.count("\n") == 1

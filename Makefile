@@ -67,6 +67,7 @@ bench: $(VENV)/.bench
 
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/errors_page.py
+	$(BIN)/python scripts/frameworks_page.py
 	$(BIN)/python -m bench.table
 
 # The package argilla 1.29.1 against our server. It needs an httpx and a numpy of 2023: an environment of its own, with a

@@ -91,10 +91,8 @@ def test_the_command_tells_who_trains_what_and_refuses_what_needs_no_environment
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["frameworks"]) == 0
-    told = capsys.readouterr().out.split("\n\n")
-    assert any(block.startswith("baseline\n  ✓ text-classification, token-classification\n  – ") for block in told)
-    mark = next(block for block in told if block.startswith("span-marker"))
-    assert mark.endswith("its environment is not installed: tunesmith frameworks install span-marker")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "its environment is not installed: tunesmith frameworks install span-marker" in told
     assert main(["frameworks", "install", "baseline"]) == 2
     assert "Known: autotrain, span-marker." in capsys.readouterr().err
     assert main(["frameworks", "instal"]) == 2

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UnknownName
 from ..registry import frameworks as registered
 from ..registry import tasks
+from . import tables
 from .flags import Parser
+
+YES, NO = "✓", "–"
+HEADS: Mapping[str, str] = {
+    "text-classification": "classification",
+    "token-classification": "ner",
+    "question-answering": "qa",
+    "sequence-sequence": "seq2seq",
+    "language-generation": "clm",
+    "language-modeling": "mlm",
+    "token-detection": "electra",
+    "sentence-similarity": "sts",
+}
+"""Task -> the alias that stands over its column; a task that is not here has its own name there."""
+_WIDTH = 100  # columns of the page
 
 
 def listed(argv: Sequence[str]) -> int:
@@ -18,8 +34,8 @@ def listed(argv: Sequence[str]) -> int:
     parser = Parser("frameworks", "Which framework trains which task; `frameworks install NAME` makes an environment.")
     parser.add_argument("--json", action="store_true", help="print JSON")
     as_json = parser.read(argv).json
-    rows = [_row(name) for name in registered.names()]
-    print(json.dumps(rows, indent=2) if as_json else "\n\n".join(map(_block, rows)))
+    rows = matrix()
+    print(json.dumps(rows, indent=2) if as_json else _page(rows))
     return 0
 
 
@@ -50,24 +66,62 @@ def _joined(argv: Sequence[str]) -> list[str]:
     return words
 
 
+def matrix() -> list[dict[str, Any]]:
+    """A row a framework: `tasks` has None for each that it trains, the reason for each that it does not.
+
+    `environment` and `installed` where it needs an environment of its own.
+    """
+    return [_row(name) for name in registered.names()]
+
+
 def _row(name: str) -> dict[str, Any]:
     from ..frameworks import worker_environment
 
     framework = registered.get(name)
     row: dict[str, Any] = {"framework": name, "tasks": {task: framework.why_not(task) for task in tasks.names()}}
     if name in worker_environment.names():
-        row["installed"] = worker_environment.Environment(name).installed()
+        environment = worker_environment.Environment(name)
+        row |= {"environment": str(environment.folder), "installed": environment.installed()}
     return row
 
 
-def _block(row: dict[str, Any]) -> str:
-    """The framework's name, the tasks it trains, and those that it does not by reason."""
-    reasons: dict[str | None, list[str]] = {None: []}
+def marks(row: Mapping[str, Any]) -> list[str]:
+    """A mark a task, in the order of the tasks."""
+    return [YES if reason is None else NO for reason in row["tasks"].values()]
+
+
+def reasons(row: Mapping[str, Any]) -> str:
+    """Why it does not train the others; tasks are named where there are several reasons, or one of one task."""
+    found: dict[str, list[str]] = {}
     for task, reason in row["tasks"].items():
-        reasons.setdefault(reason, []).append(task)
-    trained = reasons.pop(None)
-    lines = [row["framework"], *([f"  ✓ {', '.join(trained)}"] if trained else [])]
-    lines += [f"  – {', '.join(left)}: {reason}" for reason, left in reasons.items()]
-    if not row.get("installed", True):
-        lines.append(f"  its environment is not installed: tunesmith frameworks install {row['framework']}")
-    return "\n".join(lines)
+        if reason is not None:
+            found.setdefault(reason, []).append(HEADS.get(task, task))
+    if len(found) == 1 and len(next(iter(found.values()))) > 1:
+        (reason,) = found
+        return f"no other task: {reason}" if YES in marks(row) else reason
+    return "; ".join(f"no {', '.join(left)}: {reason}" for reason, left in found.items())
+
+
+def _page(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The matrix, what the heads stand for, and a line a framework."""
+    names = tasks.names()
+    table = tables.grid(
+        ["", *(HEADS.get(task, task) for task in names)], [[row["framework"], *marks(row)] for row in rows]
+    )
+    heads = "; ".join(f"{HEADS[task]} is {task}" for task in names if task in HEADS)
+    return "\n\n".join([table, _filled(heads), "\n".join(line for row in rows if (line := _line(row)))])
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """What a framework does not train and why, and where its environment is; "" where there is nothing to say."""
+    name = row["framework"]
+    parts = [reasons(row)]
+    if "environment" in row:
+        missing = f"its environment is not installed: tunesmith frameworks install {name}"
+        parts.append(f"its environment is {row['environment']}" if row["installed"] else missing)
+    told = "; ".join(filter(None, parts))
+    return _filled(f"{name}: {told}", indent="  ") if told else ""
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,77 @@
+"""`tunesmith frameworks`: the matrix that it prints, its JSON, and the page of the docs that is made of it."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from tunesmith.cli import main
+from tunesmith.cli.frameworks import HEADS
+from tunesmith.frameworks.worker_environment import MARKER, Environment
+from tunesmith.registry import frameworks, tasks
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def shown(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path))
+
+    def run(*words):
+        assert main(["frameworks", *words]) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_matrix_has_a_row_a_framework_and_a_mark_a_task(shown):
+    table, _, _ = shown().split("\n\n")
+    head, _, *rows = (line.split() for line in table.splitlines())
+    assert head == [HEADS[task] for task in tasks.members]
+    assert [row[0] for row in rows] == list(frameworks.members)
+    for name, *found in rows:
+        trains = frameworks.get(name).why_not
+        assert found == ["✓" if trains(task) is None else "–" for task in tasks.members], name
+    assert "baseline                            ✓    ✓" in table, "marks stand under the ends of their heads"
+
+
+def test_it_fits_a_hundred_columns_and_says_a_reason_once(shown):
+    out = shown()
+    assert max(map(len, out.splitlines())) <= 100
+    assert out.count("it classifies whole texts") == 1
+    _, heads, lines = out.split("\n\n")
+    assert "ner is token-classification" in heads
+    assert "setfit: no other task: it classifies whole texts\n" in lines
+    assert "spark-nlp: tunesmith prepares data for spark-nlp, and" in lines
+    assert "transformers: no sts: no model head of transformers is set up for sentence-similarity\n" in lines
+
+
+def test_the_heads_are_names_that_a_task_takes():
+    assert {task: tasks.resolve(head) for task, head in HEADS.items()} == {task: task for task in tasks.members}
+
+
+def test_it_tells_where_an_environment_is_or_how_it_is_made(shown):
+    assert "tunesmith frameworks install span-marker" in shown()
+    folder = Environment("span-marker").folder
+    folder.mkdir(parents=True)
+    (folder / MARKER).touch()
+    out = shown()
+    assert "install span-marker" not in out
+    assert f"its environment is {folder}" in " ".join(out.split())
+
+
+def test_json_has_the_reason_of_every_pair_and_the_state_of_environments(shown):
+    rows = {row["framework"]: row for row in json.loads(shown("--json"))}
+    assert rows["setfit"]["tasks"]["text-classification"] is None
+    assert rows["setfit"]["tasks"]["question-answering"] == "it classifies whole texts"
+    assert rows["autotrain"]["installed"] is False
+    assert rows["autotrain"]["environment"] == str(Environment("autotrain").folder)
+    assert "installed" not in rows["setfit"]
+
+
+def test_the_page_says_what_the_frameworks_say():
+    page = runpy.run_path(str(ROOT / "scripts" / "frameworks_page.py"))["page"]()
+    written = (ROOT / "docs" / "frameworks.md").read_text(encoding="utf-8")
+    assert written == page, "docs/frameworks.md is not what the frameworks say: run `make docs`"
+    assert "docs/frameworks.md" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ def chosen(bert: str, tmp_path_factory: Any) -> tuple[Choice, Path]:
         "baseline": {"ngrams": 1},
     }
     names = ["baseline", "transformers", "peft", "span_marker"]
-    return tunesmith.choose(ROWS, frameworks=names, options=options, output_dir=folder, seed=3), folder
+    return tunesmith.choose(ROWS, frameworks=names, options=options, output_dir=folder, seed=3, device="cpu"), folder
 
 
 def test_each_framework_is_a_row_in_the_order_asked_for(chosen: Any) -> None:
@@ -71,6 +71,8 @@ def test_all_are_trained_and_scored_on_the_same_rows(chosen: Any) -> None:
     locks = [json.loads((folder / name / "run.lock").read_text()) for name in ("baseline", "transformers")]
     assert locks[0]["data"] == locks[1]["data"]
     assert locks[0]["settings"]["ngrams"] == 1
+    assert "device" not in locks[0]["settings"]
+    assert locks[1]["settings"]["device"] == "cpu"
     run = tunesmith.load(folder / "baseline")
     assert run.metrics["test"]["f1"] == chosen[0].candidates[0].score.value
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import api
-from .config import Settings, settings
+from .config import Settings, arguments, settings
 from .errors import ConfigError, TrainingFailed, TunesmithError, UnknownSetting
 from .evaluation import record
 from .folder import Listener, RunFolder
@@ -175,18 +175,12 @@ def _made(
     made: dict[str, Settings] = {}
     for name in names:
         plain = str(name).strip().lower().replace("_", "-")
-        member = registered.get(plain)
-        own = dict(options.get(name, {}))
-        heard = {key: value for key, value in shared.items() if key != "device" or "device" in _heeded(member)}
-        made[plain] = Settings.make(framework=plain, task=task, **{**heard, **own})
+        heard = {key: value for key, value in shared.items() if key in arguments(plain)}  # the baseline has no device
+        made[plain] = Settings.make(framework=plain, task=task, **{**heard, **options.get(name, {})})
     for name in options:
         if name not in names:
             raise ConfigError("options", name, f"frameworks that are asked for: {', '.join(made)}")
     return made
-
-
-def _heeded(member: Any) -> Sequence[str]:
-    return getattr(member, "heeds", ())
 
 
 def _splits(task: Task, train: Any, validation: Any, test: Any, chosen: Settings) -> dict[str, Examples]:

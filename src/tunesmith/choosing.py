@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from . import api
@@ -24,6 +27,7 @@ from .run import Run
 from .tasks.base import Example, Examples, Prediction, Task, followed
 
 SHARE = 0.2  # of the rows that are held out, where the data has no part for it
+_AGAIN = 1.0  # seconds until the next alarm, where the first went nowhere
 _WARM = 32  # rows predicted before the clock runs
 
 
@@ -131,10 +135,10 @@ class _Job:
         chosen = replace(self.settings[name], output_dir=str(path), columns=dict(splits["train"].columns))
         member = api.able(name, self.task.name)
         hooks = member.open(self.task.name, chosen, Hooks(base=chosen.base, lora=chosen.lora))
-        folder = RunFolder.create(path, _until(left, self.listener))
+        folder = RunFolder.create(path, self.listener)
         test = splits["test"]
         learned = {part: rows for part, rows in splits.items() if part != "test"}
-        with api.whole(folder):
+        with api.whole(folder), _within(left):
             began = time.perf_counter()
             model = member.fit(self.task, learned, chosen, folder, hooks)
             seconds = time.perf_counter() - began
@@ -199,17 +203,38 @@ def _kept(output_dir: str | os.PathLike[str]) -> Iterator[Path]:
         yield Path(aside)
 
 
-def _until(left: float | None, listener: Listener | None) -> Listener:
-    """A listener that ends the run, at its next event, when its time is over."""
-    end = None if left is None else time.monotonic() + left
+@contextmanager
+def _within(left: float | None) -> Iterator[None]:
+    """Ends what is done within when its time is over: by an alarm, which only the main thread can have.
 
-    def listen(kind: str, values: Mapping[str, Any]) -> None:
-        if listener is not None:
-            listener(kind, values)
-        if end is not None and kind == "train" and time.monotonic() > end:
-            raise TrainingFailed(f"stopped after {left:.0f} s, its share of the budget")
+    Raises:
+        TrainingFailed: the time is over.
+    """
+    if left is None or threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
 
-    return listen
+    def stop(_: int, frame: FrameType | None) -> None:
+        if _is_swallowed(frame):
+            return  # the next alarm comes
+        raise TrainingFailed(f"stopped after {left:.0f} s, its share of the budget")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, left, _AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _is_swallowed(frame: FrameType | None) -> bool:
+    """Whether an exception raised there would go nowhere: an object is being taken away."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _choice(

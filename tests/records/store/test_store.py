@@ -494,3 +494,13 @@ def test_a_phrase_late_in_a_long_text_is_never_found_where_it_is_not(store: Stor
     assert store.count("d", "w", query="york AND day") == 6
     assert store.count("d", "w", query='"w0 w1"') == 6
     assert store.count("d", "w", query='"new york"') == 0
+
+
+def test_a_metadata_text_of_digits_is_in_the_range_of_its_number_and_sorted_by_it(store: Store) -> None:
+    said = {"a": "10", "b": "9", "c": "-1.5", "d": 3, "e": "3a", "f": "1e3", "g": ""}
+    store.log([TextClassificationRecord("x", id=key, metadata={"n": said[key]}) for key in said], "d", "w")
+    assert [each.id for each in store.load("d", "w", query="metadata.n:[2 TO 10]")] == ["a", "b", "d"]
+    assert [each.id for each in store.load("d", "w", query="metadata.n:<0")] == ["c"]
+    assert [each.id for each in store.load("d", "w", query="metadata.n:[2 TO a]")] == ["b", "e"]  # text by code points
+    order = [each.id for each in store.load("d", "w", sort=[("metadata.n", "asc")])]
+    assert order[:4] == ["c", "d", "b", "a"]

@@ -13,7 +13,10 @@ from ..store.schema import records
 
 Expression = Any  # SQLAlchemy's, of a type that depends on the database
 Chosen = Callable[[Expression, Expression], Expression]
-"""(a value as text, as a number) -> what is asked of it; text is NULL of what is no string, number of no number."""
+"""(a value as text, as a number) -> what is asked of it; text is NULL of what is no string, number of what is none.
+
+A string of digits has both: a cell of a CSV file is text, and its column is one of numbers all the same."""
+_DIGITS = r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"  # what no database cuts or refuses as a number
 
 
 def exact(number: float, *, sqlite: bool) -> Any:
@@ -43,7 +46,10 @@ def _sqlite(field: str, wanted: Chosen, condition: Chosen) -> Select[Any]:
     fact = func.json_each(records.c.facts).table_valued("key", "value", joins_implicitly=True).alias("fact")
     one = func.json_each(fact.c.value).table_valued("value", "type", joins_implicitly=True).alias("one")
     text = case((one.c.type == "text", type_coerce(one.c.value, Text())))
-    number = case((one.c.type.in_(["integer", "real"]), type_coerce(one.c.value, Double())))
+    number = case(
+        (one.c.type.in_(["integer", "real"]), type_coerce(one.c.value, Double())),
+        (text.regexp_match(_DIGITS), cast(text, Double())),
+    )
     found = select(wanted(text, number)).select_from(fact, one)
     return found.where(fact.c.key == field, condition(text, number)).correlate(records)
 
@@ -55,5 +61,6 @@ def _postgresql(field: str, wanted: Chosen, condition: Chosen, kind_of_number: A
     kind, said = func.jsonb_typeof(one.c.value), one.c.value.op("#>>")(literal_column("'{}'"))
     # COLLATE "C": by code point, as SQLite compares
     text = case((kind == "string", type_coerce(said, Text()))).collate("C")
-    number = case((kind == "number", cast(type_coerce(said, Text()), kind_of_number or Double())))
+    is_number = (kind == "number") | ((kind == "string") & type_coerce(said, Text()).regexp_match(_DIGITS))
+    number = case((is_number, cast(type_coerce(said, Text()), kind_of_number or Double())))
     return select(wanted(text, number)).select_from(one).where(condition(text, number)).correlate(records)

@@ -119,6 +119,17 @@ def test_files_that_declare_different_orders_declare_none(texts: DatasetForTextC
     assert labels(tmp_path / "2*.parquet") == ("ant", "zebra")
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_settings_are_of_the_annotations_and_not_of_another_column(name: str, tmp_path: Path) -> None:
+    found = DatasetForTextClassification([TextClassificationRecord("a", annotation="ant", prediction_agent="m")] * 2)
+    found.settings = TextClassificationSettings(ORDER)
+    write(found, tmp_path / name)
+    assert labels(tmp_path / name, columns={"text": "text", "label": "annotation"}) == ORDER
+    assert labels(tmp_path / name, columns={"text": "text", "label": "prediction_agent"}) == ()
+    first, second = read(tmp_path / name, columns={"text": "text", "label": "annotation"})
+    assert set(first.metadata) == set(second.metadata), "the labels are no metadata of the first record"
+
+
 def test_settings_go_through_a_table_of_datasets(texts: DatasetForTextClassification, tmp_path: Path) -> None:
     table = texts.to_datasets()
     table.save_to_disk(str(tmp_path / "saved"))

@@ -66,11 +66,13 @@ class Order:
 
     columns: class names by column; none for one whose declarations differ. column: the one the labels come from.
     kept: the labels of settings, which go before class names; () where two parts of the data differ.
+    of_settings: whether the labels are those that the settings are about, and not those of another column.
     """
 
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     column: str | None = None
     kept: tuple[str, ...] | None = None
+    of_settings: bool = True
 
     def declare(self, found: Mapping[str, Sequence[Any]]) -> None:
         """Class names of columns, of a file or of a row."""
@@ -92,7 +94,7 @@ class Order:
 
     def labels(self, task: str | None) -> tuple[str, ...]:
         """The labels in their order, those of tags without B- and I-; empty where none is declared."""
-        if self.kept is not None:
+        if self.kept is not None and self.of_settings:
             return self.kept
         names = self.columns.get(self.column or "", ())
         if task == "TokenClassification":

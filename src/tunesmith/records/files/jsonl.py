@@ -10,6 +10,7 @@ from typing import Any
 from ...data.formats import suffix_of
 from ...data.places import Paths, located
 from ...errors import RowError
+from ..kept_labels import names_in
 from ..record import Record
 from ..settings import Settings
 from . import rows, tables
@@ -30,7 +31,9 @@ def _rows(asked: Asked) -> Iterator[tuple[int, Row]]:
     found = located(asked.path, None)
     for path in found if isinstance(found, Paths) else [Path(asked.path)]:
         for row in _values(path, asked, place):
-            yield place, row
+            labels = names_in(row.get(KEY))
+            asked.order.keep(labels)
+            yield place, {name: cell for name, cell in row.items() if name != KEY} if labels else row
             place += 1
 
 

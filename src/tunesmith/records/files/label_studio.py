@@ -122,7 +122,7 @@ def _record(place: int, row: Row, plan: _Plan) -> Record:
     known = _kept(row)
     if told := labels_of(row):
         plan.asked.order.declare(told)
-    else:
+    elif plan.control in (None, "label"):  # the control that `write` names
         plan.asked.order.keep(names_in(known))
     inputs = known.get("inputs") or {}
     text = data.get(plan.text)

@@ -10,7 +10,6 @@ from ...data.cells import spelled
 from ...errors import RowError, UnknownField
 from ..columns import NUMBERED
 from ..fields import is_none, listed
-from ..kept_labels import KEY, names_in
 from ..record import Record
 from ..rows import settle_labels
 from ..types import TYPES
@@ -41,9 +40,6 @@ def maker(names: Iterable[str], rows: Sequence[Row], asked: Asked) -> Make:
         task = row.get("task") or usual
         if task not in TYPES:
             raise RowError(place, "task", f"is {task!r}: expected {', '.join(TYPES)}")
-        if labels := names_in(row.get(KEY)):
-            asked.order.keep(labels)
-            row = {name: cell for name, cell in row.items() if name != KEY}
         if asked.task and task != asked.task:
             raise RowError(place, "task", f"is {task}, but {asked.task} is asked for")
         return record_of(place, row, TYPES[task])

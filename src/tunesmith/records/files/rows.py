@@ -72,6 +72,7 @@ def maker(names: Sequence[str], rows: Sequence[Row], asked: Asked) -> Make:
     task = asked.task or guessed(names, rows, asked)
     reading = Reading(task, _columns(task, names, asked), asked)
     asked.order.column = reading.columns.get("tags" if task == "TokenClassification" else "label")
+    asked.order.of_settings = asked.order.column in ("annotation", "tags")
     return partial(_record, reading, _MAKERS[task])
 
 

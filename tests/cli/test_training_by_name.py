@@ -207,4 +207,5 @@ def test_records_of_a_server_are_trained_and_marked_there(run: Any, tmp_path: Pa
         assert cli.main(["records", "next", *asked]) == 0
         code, _, err = run("--name", "far", "--framework", "baseline", "--api-url", server.url, "--api-key", "wrong")
         assert code == 1
+        assert "answered 401" in err
         assert err.count("\n") == 1

@@ -86,7 +86,11 @@ def connected(
         from .client import Remote
 
         remote = Remote(url, key, **options)
-        own = remote.home()  # also says now, not later, that the address or the key is wrong
+        try:
+            own = remote.home()  # also says now, not later, that the address or the key is wrong
+        except BaseException:
+            remote.close()
+            raise
         return remote, named or own
     from .store.store import Store
 

@@ -1,6 +1,7 @@
 """What the verbs of a session work on: the store or server that `init` opened, and the active workspace.
 
-Without `init` the first verb opens what the environment names, or the store on this machine.
+Without `init` the first verb opens what the environment names, or the store on this machine. After an `init` that
+failed nothing is open: what was meant for a team's server must not end in another place.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, MissingCredential
+from ..errors import ConfigError, MissingCredential, StoreError, TunesmithError
 from .holder import Holder
 from .store.catalog import check_workspace
 from .store.users import HOME
@@ -34,6 +35,7 @@ class Session:
 
 _lock = threading.RLock()
 _active: Session | None = None
+_failure: str | None = None  # why the last `init` opened nothing
 
 
 def init(
@@ -55,12 +57,22 @@ def init(
     Raises:
         ConfigError: an address or name that cannot be. MissingCredential: a server without a key.
         ServerError: the server does not answer, or does not know the key. StoreError: the database cannot be opened.
+        After any of these, verbs are a StoreError until an `init` succeeds.
     """
-    global _active
+    global _active, _failure
     options: dict[str, Any] = {"timeout": timeout, "headers": extra_headers, "options": httpx_extra_kwargs}
-    holder, place = connected(api_url, api_key, workspace, database=database, **options)
+    try:
+        holder, place = connected(api_url, api_key, workspace, database=database, **options)
+    except TunesmithError as error:
+        with _lock:
+            _active, _failure = None, str(error)
+        raise
     with _lock:
-        _active = Session(holder, place, ThreadPoolExecutor(1, "tunesmith-log"))
+        _active, _failure = _session(holder, place), None
+
+
+def _session(holder: Holder, place: str) -> Session:
+    return Session(holder, place, ThreadPoolExecutor(1, "tunesmith-log"))
 
 
 def connected(
@@ -102,19 +114,26 @@ def _said(variables: Sequence[str]) -> str | None:
 
 
 def active() -> Session:
-    """The open session; opened now where there was none."""
+    """The open session; opened now where there was none.
+
+    Raises:
+        StoreError: the last `init` failed. Else as `init`.
+    """
+    global _active
     with _lock:
+        if _failure is not None:
+            reason = f"nothing is open, as the last init failed ({_failure.rstrip('.')}). Call init again: without"
+            raise StoreError("records", f"{reason} arguments it opens what the environment names, or your own store.")
         if _active is None:
-            init()
-        assert _active is not None
+            _active = _session(*connected(None, None, None, database=None))
         return _active
 
 
 def close() -> None:
     """Wait for what is logged in the background and forget the session; the next verb opens one anew."""
-    global _active
+    global _active, _failure
     with _lock:
-        session, _active = _active, None
+        session, _active, _failure = _active, None, None
     if session is not None:
         session.one_by_one.shutdown()
         session.holder.close()

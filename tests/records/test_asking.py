@@ -145,9 +145,12 @@ def test_what_cannot_be_ordered_is_told() -> None:
         next_to_label("bare", "divers")
     with pytest.raises(DataError, match="limit is 0"):
         next_to_label("bare", "diverse", limit=0)
+    with pytest.raises(DataError, match="limit is '3': expected a whole number"):
+        next_to_label("bare", "diverse", limit="3")  # type: ignore[arg-type]
     log([text("a", annotation="x")], "all", verbose=False)
-    with pytest.raises(DataError, match="every record has an annotation"):
-        next_to_label("all", "diverse")
+    for strategy in ("diverse", "uncertainty"):
+        with pytest.raises(DataError, match="every record has an annotation"):
+            next_to_label("all", strategy)
     assert next_to_label("bare", "disagreement") == []
 
 
@@ -166,6 +169,10 @@ def test_the_command_prints_them(store: str, capsys: pytest.CaptureFixture[str])
     ):
         assert cli.main([*given, *words]) == 2
         assert message in capsys.readouterr().err
+    assert cli.main(["records", "next", "reviews", "--database", store, "--json"]) == 0  # by place, as its siblings
+    assert len(capsys.readouterr().out.splitlines()) == 2
     assert cli.main(["records", "next"]) == 2
-    assert "--name is missing" in capsys.readouterr().err
+    assert "NAME is missing" in capsys.readouterr().err
+    assert cli.main([*given, "other"]) == 2
+    assert "two data sets are named, 'other' and 'reviews'" in capsys.readouterr().err
     assert len(load("reviews")) == 2

@@ -13,7 +13,7 @@ import pytest
 from serving import Served, run
 from tunesmith import argilla as rg
 from tunesmith import records
-from tunesmith.errors import ConfigError, DataError, MissingCredential, RowError, ServerError
+from tunesmith.errors import ConfigError, DataError, MissingCredential, RowError, ServerError, StoreError
 from tunesmith.records import opened
 from tunesmith.records.client import Remote
 from tunesmith.records.store.store import Store
@@ -103,6 +103,26 @@ def test_a_server_without_a_key_and_a_key_without_a_server_are_told(server: Serv
             rg.init(workspace=name)
         with pytest.raises(DataError, match="a workspace cannot be called"):
             rg.set_workspace(name)
+
+
+def test_after_an_init_that_failed_no_verb_works_on_another_place(server: Served, tmp_path: Path) -> None:
+    rg.log(texts(2), "mine")
+    with pytest.raises(ServerError):
+        rg.init(server.url, "a wrong key")
+    for verb in (lambda: rg.delete("mine"), lambda: rg.log(texts(1), "mine"), lambda: rg.set_workspace("team")):
+        with pytest.raises(StoreError, match=r"the last init failed .*answered 401.*Call init again"):
+            verb()
+    rg.init()
+    assert len(rg.load("mine")) == 2
+
+
+def test_a_server_of_the_environment_that_fails_is_asked_again(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNESMITH_API_URL", server.url)
+    monkeypatch.setenv("TUNESMITH_API_KEY", "a wrong key")
+    with pytest.raises(ServerError, match="answered 401"):
+        rg.list_datasets()
+    monkeypatch.setenv("TUNESMITH_API_KEY", server.key("again", "admin", "ours"))
+    assert rg.get_workspace() == "ours"
 
 
 def test_a_database_may_be_named_in_place_of_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -289,3 +309,8 @@ def test_an_empty_query_deletes_nothing(team: str) -> None:
                 rg.delete_records("d", query=query, ids=ids)
     assert records.count("d") == 2
     assert rg.delete_records("d", query="*:*") == (2, 2)
+
+
+def test_labels_in_the_place_of_settings_are_told() -> None:
+    with pytest.raises(DataError, match=r"settings are \['good'\]: expected TextClassificationSettings\(label_schema"):
+        rg.configure_dataset_settings("mine", ["good"])  # type: ignore[arg-type]

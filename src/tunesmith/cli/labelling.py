@@ -15,7 +15,8 @@ _WIDTH = 60  # characters of a text that the table shows
 def next_(argv: Sequence[str]) -> int:
     """Print the records to label next, the most useful first; the exit code."""
     parser = flags.Parser("records next", "The records to label next, the most useful first.")
-    parser.add_argument("--name", metavar="NAME", help="name of the data set")
+    parser.add_argument("dataset", metavar="NAME", nargs="?", help="name of the data set")
+    parser.add_argument("--name", metavar="NAME", help="the same")
     parser.add_argument("--strategy", metavar="S", default=STRATEGIES[0], help=f"{', '.join(STRATEGIES)} [uncertainty]")
     parser.add_argument("--limit", metavar="N", default="50", help="how many [50]")
     parser.add_argument("--query", metavar="Q", help=records.QUERY_HELP)
@@ -23,18 +24,19 @@ def next_(argv: Sequence[str]) -> int:
     records.shared(parser)
     given = parser.read(argv)
     limit = records.count("--limit", given.limit)
-    if not given.name:
-        raise flags.usage_error("--name is missing: expected the name of a data set.")
+    name = given.dataset or given.name
+    if not name:
+        raise flags.usage_error("NAME is missing: expected a data set, as `tunesmith records next reviews`.")
+    if given.dataset and given.name:
+        raise flags.usage_error(f"two data sets are named, {given.dataset!r} and {given.name!r}: expected one.")
     if given.strategy not in STRATEGIES:
         raise UnknownName("strategy", given.strategy, STRATEGIES)
     from ..records import asking
     from ..records.feeding import input_of
 
     with records.opened(given) as store:
-        held = store.load(given.name, given.workspace, query=given.query)
-        found = asking.ranked(
-            held, given.strategy, limit or 50, lambda one: store.history(given.name, given.workspace, one)
-        )
+        held = store.load(name, given.workspace, query=given.query)
+        found = asking.ranked(held, given.strategy, limit or 50, lambda one: store.history(name, given.workspace, one))
     for each in found if given.json else ():
         told = {"id": each.record.id, "score": round(each.score, 4), "why": each.why, "text": input_of(each.record)}
         print(json.dumps(told, ensure_ascii=False))
@@ -42,7 +44,7 @@ def next_(argv: Sequence[str]) -> int:
         rows = [[str(e.record.id), f"{e.score:.3f}", e.why, _short(input_of(e.record))] for e in found]
         print(tables.grid(["id", "score", "why", "text"], rows))
     elif not found:
-        print(f"no record of {given.name!r} stands out by {given.strategy}.")
+        print(f"no record of {name!r} stands out by {given.strategy}.")
     return 0
 
 

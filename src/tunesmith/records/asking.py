@@ -55,7 +55,7 @@ def next_to_label(
 def ranked(records: Sequence[Any], strategy: str, limit: int, history: History) -> list[Asked]:
     """`next_to_label` of records that are at hand."""
     _known(strategy)
-    if isinstance(limit, bool) or limit < 1:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise DataError(f"limit is {limit!r}: expected a whole number from 1.")
     kept = [record for record in records if record.status != "Discarded"]
     if strategy == "diverse":
@@ -80,11 +80,17 @@ def _uncertain(records: Sequence[Any]) -> list[Asked]:
     ]
     if not found:
         open_ones = sum(record.annotation is None for record in records)
+        if not open_ones:
+            raise _all_labelled()
         raise DataError(
             f"none of the {open_ones} records without annotation has a prediction: log what a model predicts of them, "
             "or take the strategy 'diverse'."
         )
     return found
+
+
+def _all_labelled() -> DataError:
+    return DataError("every record has an annotation: there is none left to label.")
 
 
 def _doubt(record: Any) -> tuple[float, str]:
@@ -165,7 +171,7 @@ def _diverse(records: Sequence[Any], limit: int) -> list[Asked]:
 
     candidates = [place for place, record in enumerate(records) if record.annotation is None]
     if not candidates:
-        raise DataError("every record has an annotation: there is none left to label.")
+        raise _all_labelled()
     rows, by = _placed(records)
     open_rows = rows[candidates]
     nearest = np.full(len(candidates), -1.0)  # cosine to the nearest that is annotated or taken

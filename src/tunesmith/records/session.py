@@ -200,7 +200,15 @@ def copy(dataset: str, name_of_copy: str, workspace: str | None = None) -> None:
 
 
 def configure_dataset_settings(name: str, settings: Settings, workspace: str | None = None) -> None:
-    """Set the label schema of a data set, made where it is new."""
+    """Set the label schema of a data set, made where it is new.
+
+    Raises:
+        DataError: what are no settings, or those of another task than the data set's.
+    """
+    given: object = settings
+    if not isinstance(given, Settings):
+        kinds = " or ".join(f"{kind.__name__}(label_schema=[…])" for kind in SETTINGS.values())
+        raise DataError(f"settings are {given!r}: expected {kinds}.")
     holder, place = placed(workspace)
     holder.configure(name, place, settings)
 

@@ -68,6 +68,18 @@ def test_the_same_file_again_changes_nothing_and_another_adds(reviews, folder):
     assert out == "1 record logged to 'reviews' (TextClassification, workspace default), which holds 4\n"
 
 
+def test_rows_with_the_id_of_a_row_before_are_told(run, folder, caplog):
+    (folder / "twice.csv").write_text("id,text,label\n1,good,pos\n1,bad,neg\n2,fine,pos\n", encoding="utf-8")
+    assert run("import", "twice.csv", "--name", "twice")[1].startswith("2 records logged")
+    assert "1 row has the id of a row before: the last one of an id is kept" in caplog.text
+    shown = run("show", "twice", "1")[1]
+    assert "bad" in shown.splitlines()[0]
+    assert "pos" in shown  # in the history
+    caplog.clear()
+    assert run("import", "twice.csv", "--name", "other", "--limit", "1")[0] == 0
+    assert not caplog.text
+
+
 @pytest.fixture
 def ordered(folder):
     datasets = pytest.importorskip("datasets")
@@ -181,8 +193,9 @@ def test_records_are_queried_as_json_lines(reviews):
 def test_a_bad_query_is_one_line(reviews):
     code, out, err = reviews("query", "reviews", "status:(Validated")
     assert (code, out) == (1, "")
-    assert err.startswith("tunesmith: error: ")
+    assert err.startswith("tunesmith: error: query, at 17: ")
     assert err.count("\n") == 1
+    assert "^" not in err  # a pointer means nothing behind its line
 
 
 def test_one_record_is_shown_with_its_history(reviews):

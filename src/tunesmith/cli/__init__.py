@@ -119,5 +119,8 @@ def _run(argv: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print("tunesmith: " + " ".join(message.split()), file=sys.stderr)
+    lines = message.splitlines()
+    if len(lines) > 2 and lines[-1].strip() == "^":  # it points into the line above, which one line has not
+        lines = lines[:-2]
+    print("tunesmith: " + " ".join(" ".join(lines).split()), file=sys.stderr)
     return code

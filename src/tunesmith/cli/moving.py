@@ -50,6 +50,7 @@ def import_(argv: Sequence[str]) -> int:
             told = _as_flags(str(error))
             error.args = (_with_what_stays(told, progress.done, given.name, served=store.where.startswith("http")),)
             raise
+        _tell_repeated(progress.done - done.processed)
         size, task = (store.count(given.name, given.workspace), store.dataset(given.name, given.workspace).task)
         order = _order(store, given, sources, met if size == done.processed else None)
     progress.end()
@@ -149,6 +150,13 @@ def _tell_joined(met: set[str]) -> None:
                 told = "%r is read as one label. If such cells hold several, --separator '%s' parts them."
                 log.warning(told, label, mark)
                 return
+
+
+def _tell_repeated(number: int) -> None:
+    """A word on rows whose id another row of the same import has."""
+    if number:
+        rows = "1 row has" if number == 1 else f"{number:,} rows have"
+        log.warning("%s the id of a row before: the last one of an id is kept, the others are in its history.", rows)
 
 
 def _with_what_stays(message: str, done: int, name: str, *, served: bool) -> str:

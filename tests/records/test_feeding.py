@@ -25,7 +25,7 @@ from tunesmith.records.settings import TextClassificationSettings, TokenClassifi
 from tunesmith.records.store.history import Event
 from tunesmith.records.types import Text2TextRecord, TextClassificationRecord, TokenClassificationRecord
 from tunesmith.registry import tasks
-from tunesmith.tasks.base import Examples
+from tunesmith.tasks.base import Examples, Span
 from tunesmith.tasks.parts import read_data
 
 QUICK: dict[str, Any] = {"num_train_epochs": 1, "disable_tqdm": True}
@@ -151,6 +151,36 @@ def test_spans_are_learned_as_they_stand_in_the_text() -> None:
     assert found.labels is not None
     assert found.labels.names == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG")
     assert found.account.left_out == {"not annotated": ["c"]}
+
+
+def tagged(text: str, *spans: tuple[str, int, int], id: str) -> TokenClassificationRecord:
+    return TokenClassificationRecord(text, text.split(), annotation=list(spans), id=id)
+
+
+def test_words_are_learned_as_wholes_where_the_annotation_is_of_whole_words() -> None:
+    data = DatasetForTokenClassification(
+        [tagged("Ann saw Acme Ltd", ("ORG", 8, 16), id="a"), tagged("So it is", id="b")]
+    )
+    data.settings = TokenClassificationSettings(["PER", "ORG"])
+    found = examples(data, "token-classification")["train"]
+    assert [(e.id, e.tokens, e.tags) for e in found] == [
+        ("a", ("Ann", "saw", "Acme", "Ltd"), ("O", "O", "B-ORG", "I-ORG")),
+        ("b", ("So", "it", "is"), ("O", "O", "O")),
+    ]
+    assert found.labels is not None
+    assert found.labels.names == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_splits_may_differ_in_whether_all_annotations_are_of_whole_words(order: int) -> None:
+    whole = DatasetForTokenClassification([tagged("Acme won it", ("ORG", 0, 4), id="a")])
+    apart = DatasetForTokenClassification([tagged("Acme  lost", ("ORG", 0, 4), id="b")])
+    train, test = [whole, apart][::order]
+    found = examples({"train": train, "test": test}, "token-classification")
+    assert {name: [e.spans for e in part] for name, part in found.items()} == {
+        "train": [(Span("ORG", 0, 4),)],
+        "test": [(Span("ORG", 0, 4),)],
+    }
 
 
 def test_text_to_text_learns_the_annotation() -> None:

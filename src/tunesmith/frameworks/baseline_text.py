@@ -84,7 +84,9 @@ def _trained(linear: Linear, kind: str, labels: Labels, kept: Mapping[str, Any])
 def _vectorizer(ngrams: int, limit: int | None, words: Sequence[str] | None = None) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(ngram_range=(1, ngrams), max_features=limit, sublinear_tf=True, vocabulary=words)
+    return TfidfVectorizer(
+        token_pattern=r"\w+", ngram_range=(1, ngrams), max_features=limit, sublinear_tf=True, vocabulary=words
+    )
 
 
 def _text(example: Example) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ..data.dataset import Dataset, RowId
 from ..data.tables import gather
 from ..tasks.base import Example
-from ..tasks.word_tags import bio_names
+from ..tasks.word_tags import Misfit, bio_names, bio_of
 from .choosing import example_of, kind_of, label_names, text_of, used
 from .settings import Settings
 
@@ -21,6 +21,9 @@ def table(
     records: Sequence[Any], task: str, settings: Settings | None, *, name: str, gold: bool, origin: Any = None
 ) -> Dataset:
     """The column `text`, and where `gold` is asked for what the annotation says: `label`, `spans` or `target`.
+
+    Where all annotated spans are of whole tokens and all texts are their tokens joined by one blank, the cells of `text`
+    are the tokens and those of `spans` a tag for each: a word is then labelled as a whole.
 
     Row ids are the records'. Labels have the order of the settings. Discarded records, and where `gold` is asked for
     those without an annotation, are in `left_out` with the reason.
@@ -59,10 +62,25 @@ def _learned(records: Sequence[Any], task: str, settings: Settings | None) -> tu
     labels = label_names(records, task, settings, warn=False) if records else ()
     kind = kind_of(records, task)
     examples = [example_of(record, labels) for record in records]
+    tags = _tags(examples) if kind == "spans" else None
     column = _LEARNED[kind]
-    rows = _arrow({"text": [each.text for each in examples], column: [_cell(each) for each in examples]}, kind)
+    if tags is None:
+        rows = _arrow({"text": [each.text for each in examples], column: [_cell(each) for each in examples]}, kind)
+    else:
+        rows = _arrow({"text": [list(each.tokens or ()) for each in examples], column: tags}, "tags")
     names = bio_names(labels) if kind == "spans" else labels
     return rows, {column: names} if labels else {}
+
+
+def _tags(examples: Sequence[Example]) -> list[list[str]] | None:
+    """A tag for each token, where that says all: texts are their tokens joined by blanks, spans end where tokens do."""
+    tags = []
+    for example in examples:
+        found = bio_of(example)
+        if isinstance(found, Misfit) or example.text != " ".join(example.tokens or ()):
+            return None
+        tags.append(list(found))
+    return tags
 
 
 def _cell(example: Example) -> Any:
@@ -77,6 +95,7 @@ def _arrow(columns: Mapping[str, Sequence[Any]], kind: str) -> Any:
 
     text = pa.large_string()
     span = pa.struct([("label", text), ("start", pa.int64()), ("end", pa.int64())])
-    cells = {"multi": pa.large_list(text), "spans": pa.large_list(span)}.get(kind, text)
-    types = {name: text if name == "text" else cells for name in columns}
+    words = pa.large_list(text)
+    cells = {"multi": words, "tags": words, "spans": pa.large_list(span)}.get(kind, text)
+    types = {name: cells if name != "text" else words if kind == "tags" else text for name in columns}
     return pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .errors import DataError
+from .errors import DataError, nearest
 from .records import session
 from .records.session import (
     configure_dataset_settings,
@@ -70,6 +70,8 @@ __all__ = [
     "read_datasets",
     "read_pandas",
 ]
+
+_MISSING = "Feedback data sets, labelling rules and metrics of Argilla are not here."
 
 
 def log(
@@ -132,7 +134,9 @@ def load(
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        close = nearest(name, __all__)
+        hint = f" Did you mean {close!r}?" if close else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint} {_MISSING}")
     home = ".argilla_trainer" if name == "ArgillaTrainer" else ".records"
     value = getattr(import_module(home, __package__), name)
     globals()[name] = value

@@ -314,3 +314,12 @@ def test_an_empty_query_deletes_nothing(team: str) -> None:
 def test_labels_in_the_place_of_settings_are_told() -> None:
     with pytest.raises(DataError, match=r"settings are \['good'\]: expected TextClassificationSettings\(label_schema"):
         rg.configure_dataset_settings("mine", ["good"])  # type: ignore[arg-type]
+
+
+def test_a_name_of_argilla_that_is_not_here_is_told() -> None:
+    with pytest.raises(AttributeError, match=r"'TextClassificationRecrod'\. Did you mean 'TextClassificationRecord'"):
+        rg.TextClassificationRecrod  # noqa: B018
+    for name in ("FeedbackDataset", "Rule", "compute_metrics"):
+        with pytest.raises(AttributeError, match="rules and metrics of Argilla are not here"):
+            getattr(rg, name)
+    assert not hasattr(rg, "_private")

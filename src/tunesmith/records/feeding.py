@@ -22,8 +22,8 @@ def table(
 ) -> Dataset:
     """The column `text`, and where `gold` is asked for what the annotation says: `label`, `spans` or `target`.
 
-    Where all annotated spans are of whole tokens and all texts are their tokens joined by one blank, the cells of `text`
-    are the tokens and those of `spans` a tag for each: a word is then labelled as a whole.
+    Where all annotated spans are of whole tokens and all texts are their tokens joined by one blank, a cell of `text`
+    has the tokens and one of `spans` a tag for each: a word is then labelled as a whole.
 
     Row ids are the records'. Labels have the order of the settings. Discarded records, and where `gold` is asked for
     those without an annotation, are in `left_out` with the reason.

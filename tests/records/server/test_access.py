@@ -155,7 +155,7 @@ def test_an_annotator_reads_and_annotates_and_no_more(served: Any) -> None:
         ]:
             response = http.request(method, path, json=body)
             assert response.status_code == 403, (method, path)
-            assert "eve is annotator and may not manage in 'ours'" in response.text
+            assert "eve is annotator in 'ours' and may not make, change or delete data sets: ask an" in response.text
         done = http.request("DELETE", "/api/datasets/reviews/data?mark_as_discarded=true", json={"ids": ["a"]})
         assert done.json() == {"matched": 1, "processed": 1}
     (found,) = owner.load("reviews", "ours")

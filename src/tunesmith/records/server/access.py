@@ -21,6 +21,7 @@ from .limits import Limits
 
 _key = APIKeyHeader(name=KEY_HEADER, auto_error=False)  # for the OpenAPI page; the gate has checked it
 _UNSAID = ("", "None")  # what a client of Argilla writes where it has no workspace
+_ACTIONS = {"manage": "make, change or delete data sets"}  # in words
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Call:
         if self.user.may(action, self.workspace):
             return
         if self.user.may("read", self.workspace):
-            raise Refused(403, f"{self.user.name} is {self.user.role} and may not {action} in {self.workspace!r}.")
+            what = _ACTIONS.get(action, action)
+            told = f"{self.user.name} is {self.user.role} in {self.workspace!r} and may not {what}"
+            raise Refused(403, f"{told}: ask an admin of this workspace, or an owner.")
         yours = ", ".join(self.user.workspaces)
         raise Refused(403, f"{self.user.name} has no workspace {self.workspace!r}. Yours: {yours}.")
 

@@ -26,8 +26,11 @@ class Refused(TunesmithError):
         self.status, self.extra = status, extra
 
 
+_KEYS = "`tunesmith users create` prints one, for the header X-Argilla-Api-Key, or api_key of a client"
+
+
 def unauthorized() -> Refused:
-    return Refused(401, "the key is missing or nobody's: send it in the header X-Argilla-Api-Key.")
+    return Refused(401, f"the key is missing or nobody's: {_KEYS}.")
 
 
 def refusal(status: int, message: str, **extra: Any) -> Response:

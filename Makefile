@@ -29,8 +29,11 @@ $(VENV)/.dev: $(VENV)/.torch
 demo: $(VENV)/.demo
 	$(BIN)/python -m tunesmith.demo
 
+# A process a core, each with whole files of tests; torch's own threads would only stand in one another's way.
+JOBS ?= 2
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # The property tests with examples by chance, TIMES as many as `make test` takes; a failure prints how to repeat it.
 TIMES ?= 20

@@ -46,8 +46,8 @@ WORKERS := .venv-workers
 
 test-workers: $(VENV)/.dev
 	TUNESMITH_HOME=$(CURDIR)/$(WORKERS) $(BIN)/python -m tunesmith frameworks install span-marker autotrain --pip-args "$(PIP_ARGS)"
-	TUNESMITH_TEST_WORKERS=$(CURDIR)/$(WORKERS) $(BIN)/python -m pytest -m workers tests/workers \
-		tests/frameworks/test_conformance.py
+	TUNESMITH_TEST_WORKERS=$(CURDIR)/$(WORKERS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
+		-m workers tests/workers tests/frameworks/test_conformance.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -175,7 +175,7 @@ def test_a_base_that_version_5_saved_is_read_as_version_5_reads_it(base: str, tm
 
 
 def test_what_is_no_encoder_is_refused_before_data_is_read(base: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"\(gpt2\)': expected an encoder of one of the types bert"):
+    with pytest.raises(ConfigError, match="expected no gpt2, but an encoder of one of the types bert"):
         fit(tiny.gpt2(tmp_path / "gpt2"), "no-such-file.csv")
     with pytest.raises(ConfigError, match="trains in a process of its own"):
         fit((object(), object()), "no-such-file.csv")  # type: ignore[arg-type]

@@ -104,9 +104,10 @@ class SpanMarkerFramework:
         refuse_hooks(self.name, settings, hooks)
         given = hooks.base if hooks.base is not None else settings.base
         found = local_base(self.name, given, task)
-        if found.opened.config.model_type not in ENCODERS:
-            expected = f"an encoder of one of the types {', '.join(ENCODERS)}"
-            raise ConfigError("base", f"{found.opened.name} ({found.opened.config.model_type})", expected)
+        kind = found.opened.config.model_type
+        if kind not in ENCODERS:
+            expected = f"no {kind}, but an encoder of one of the types {', '.join(ENCODERS)}"
+            raise ConfigError("base", found.opened.name, expected)
         return replace(hooks, opened=(worker, found))
 
     def fit(

@@ -354,9 +354,9 @@ def test_a_missing_path_names_the_nearest_file(tmp_path: Path) -> None:
         read(tmp_path / "trian.csv")
     with pytest.raises(DataError, match="is a folder, and none that save_to_disk wrote"):
         read(tmp_path)
-    (tmp_path / "rows.xls").write_text("")
+    (tmp_path / "rows.doc").write_text("")
     with pytest.raises(DataError, match=r"the format is not known by this suffix. Known: .*\.csv"):
-        read(tmp_path / "rows.xls")
+        read(tmp_path / "rows.doc")
 
 
 def test_a_hub_id_that_cannot_be_had_says_what_was_tried() -> None:

@@ -16,7 +16,7 @@ from . import flags, quiet, tables
 
 _MARKS = {".csv": ",", ".tsv": "\t"}  # output that is a table
 _OUTPUT_HELP = "write to this file, whole or not at all, in place of printing; .csv and .tsv are tables with the inputs"
-_DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx", ".xls", ".conll", ".gz")
+_DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx", ".xls", ".ods", ".conll", ".gz")
 
 
 def predict(argv: Sequence[str]) -> int:

@@ -17,6 +17,7 @@ from .conll import conll, conllu
 from .files import BROKEN, COMPRESSIONS, lines, open_packed
 from .json_files import json_file, json_lines
 from .rows import CHUNK, tables
+from .spreadsheets import SUFFIXES, sheet_rows
 
 Names = Sequence[str] | None
 
@@ -112,12 +113,24 @@ def _separated(path: Path, *, delimiter: str | None, quoting: int) -> Iterator[p
     reader: Any = csv.reader(chain([first], left), delimiter=mark, quoting=quoting, strict=True)  # type: ignore[arg-type]
     try:
         header = _header(next((row for row in reader if row), []), path)
-        yield _text_table(header, [()] * len(header))  # the columns of a file without rows
-        rows = _of_width(reader, header, path)
-        while chunk := list(islice(rows, CHUNK)):
-            yield _text_table(header, zip(*chunk, strict=True))
+        yield from _text_tables(header, _of_width(reader, header, path))
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}. Quote cells as RFC 4180 says.") from error
+
+
+def _spreadsheet(path: Path, _: Names) -> Opened:
+    return Opened(_sheet(path), untyped=True)
+
+
+def _sheet(path: Path) -> Iterator[pa.Table]:
+    rows = sheet_rows(path)
+    yield from _text_tables(_header(next(rows, []), path), rows)
+
+
+def _text_tables(header: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[pa.Table]:
+    yield _text_table(header, [()] * len(header))  # the columns of a file without rows
+    while chunk := list(islice(rows, CHUNK)):
+        yield _text_table(header, zip(*chunk, strict=True))
 
 
 def _text_table(header: Sequence[str], columns: Iterable[Sequence[str]]) -> pa.Table:
@@ -205,4 +218,5 @@ _FORMATS: dict[str, Callable[[Path, Names], Opened]] = {
     **dict.fromkeys((".txt", ".text", ".raw", ".tokens"), _text),
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".bioes"), lambda path, _: Opened(conll(path))),
     ".conllu": lambda path, _: Opened(conllu(path)),
+    **dict.fromkeys(SUFFIXES, _spreadsheet),
 }

@@ -72,11 +72,30 @@ def whole(read: Callable[[Path], Rows]) -> Callable[[Path, int], Rows]:
     return lambda folder, draw: read(folder)
 
 
+def first(read: Callable[[Path], Rows], many: int) -> Callable[[Path, int], Rows]:
+    """So many training rows; all held-out rows."""
+
+    def cut(folder: Path, draw: int) -> Rows:
+        rows = read(folder)
+        return replace(rows, train=rows.train[:many])
+
+    return cut
+
+
 _SETFIT = {"num_iterations": 20, "num_epochs": 1, "batch_size": 16, "body_learning_rate": 2e-5}
 _ENCODERS = ("setfit", "sentence_transformers", "datasets", "tunesmith.frameworks.setfit_text")
 _TFIDF = {"ngrams": 2, "C": 1.0, "max_iter": 1000}
 _SCIKIT = ("sklearn.feature_extraction.text", "sklearn.linear_model", "tunesmith.frameworks.baseline_text")
 _MINILM = {"base": "minilm"}
+_SPANS = {
+    "model_max_length": 256,
+    "marker_max_length": 128,
+    "entity_max_length": 8,
+    "num_train_epochs": 1,
+    "per_device_train_batch_size": 4,
+    "learning_rate": 5e-4,
+    "warmup_ratio": 0.1,
+}
 
 LOADS: Mapping[str, Load] = {
     load.name: load
@@ -98,6 +117,17 @@ LOADS: Mapping[str, Load] = {
             {"max_epochs": 5, "eval_frequency": 1000},
             {},
             ("spacy.cli.init_config", "spacy.cli.train", "tunesmith.frameworks.spacy", "torch"),
+            task="token-classification",
+        ),
+        Load(
+            "span-marker-conll2003",
+            "span-marker",
+            "tags",
+            first(conll2003, 500),
+            libraries.span_marker,
+            _SPANS,
+            _MINILM,
+            ("tunesmith.frameworks.span_marker",),
             task="token-classification",
         ),
     )
@@ -144,7 +174,7 @@ def run_side(load: Load, side: str, draw: int) -> dict[str, Any]:
         "seconds": fitted.seconds or trained - start,
         "call_seconds": trained - start,
         "cpu_seconds": worked,
-        "predicted_a_second": len(rows.test) / (ended - trained),
+        "predicted_a_second": len(rows.test) / (fitted.predict_seconds or ended - trained),
         "bytes": size,
         "peak_bytes": records.peak_bytes(),
         "predictions": predicted,

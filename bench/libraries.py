@@ -17,12 +17,14 @@ from .workloads import Row, Rows
 class Fitted:
     """predict: one value a row, in the form that `scores.metrics` reads. save: the library's own files.
 
-    seconds: of training, where the whole call does more than that.
+    seconds: of training, where the whole call does more than that. predict_seconds: of the prediction, where it was
+    made in another process.
     """
 
     predict: Callable[[Sequence[Row]], list[Any]]
     save: Callable[[Path], Any]
     seconds: float | None = None
+    predict_seconds: float | None = None
 
 
 def minilm() -> str:
@@ -96,3 +98,44 @@ def spacy_train(rows: Rows, settings: Mapping[str, Any], seed: int) -> Fitted:
         return [[f"{word.ent_iob_}-{word.ent_type_}" if word.ent_type_ else "O" for word in doc] for doc in found]
 
     return Fitted(predict, nlp.to_disk)
+
+
+def span_marker(rows: Rows, settings: Mapping[str, Any], seed: int) -> Fitted:
+    """`span_marker_direct.py` in the environment that tunesmith made for the library, which is not beside ours.
+
+    Training begins with the start of the process and its imports, as it does on our side.
+    """
+    import json
+    import shutil
+    import subprocess
+    import tempfile
+    import time
+
+    from tunesmith.frameworks.worker_environment import Environment
+
+    lengths = {name: value for name, value in settings.items() if name.endswith("_max_length")}
+    folder = Path(tempfile.mkdtemp(prefix="bench-span-marker-"))
+    told, answer, model = (folder / name for name in ("told.json", "answer.json", "model"))
+    request = {
+        "base": minilm(),
+        "labels": list(rows.labels),
+        "lengths": lengths,
+        "arguments": {name: value for name, value in settings.items() if name not in lengths},
+        "seed": seed,
+        "train": rows.train,
+        "test": [row["tokens"] for row in rows.test],
+        "scratch": str(folder / "scratch"),
+        "model": str(model),
+    }
+    told.write_text(json.dumps(request), encoding="utf-8")
+    script = Path(__file__).with_name("span_marker_direct.py")
+    begun = time.time()
+    subprocess.run([Environment("span-marker").python, "-I", script, told, answer], check=True, cwd=folder)
+    found = json.loads(answer.read_text(encoding="utf-8"))
+    predicted = found["predicted"] - found["trained"]
+
+    def save(into: Path) -> None:
+        shutil.copytree(model, into, dirs_exist_ok=True)
+        shutil.rmtree(folder)
+
+    return Fitted(lambda held: list(found["tags"]), save, found["trained"] - begun, predicted)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import records, speed, store
+from . import frameworks, records, speed, store
 from .workloads import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -37,6 +37,14 @@ SCORES = """## Scores
 
 Ours and the peer's on the same held-out rows, and the 95% interval of their difference by the paired bootstrap over
 rows. Equal settings, or (named so) the defaults of each side; every seed that was run.
+
+"""
+FRAMEWORKS = """## Frameworks
+
+`tunesmith.train` with a framework, and that library used directly as its own documentation teaches: the same rows, the
+same settings. Means over the draws of the training rows; the 95% interval of the difference is of the paired bootstrap.
+Seconds are those of training, by the clock; those of SpanMarker hold the start of its process on both sides. Every
+pair is ours, then the library's.
 
 """
 STORE = """## Records
@@ -90,6 +98,22 @@ MEMORY: Columns = {
 }
 
 
+def _pair(record: Mapping[str, Any], figure: str, form: str, by: float = 1) -> str:
+    return ", ".join(format(record[figure][side] / by, form) for side in ("ours", "library"))
+
+
+BESIDE: Columns = {
+    "framework, data": lambda each: each["load"],
+    "draws": lambda each: str(each["draws"]),
+    "metric": lambda each: each["metric"].replace("_", " "),
+    "score": lambda each: f"{each['ours']:.3f}, {each['theirs']:.3f}",
+    "difference": lambda each: f"{each['low']:+.3f} to {each['high']:+.3f}",
+    "training (s)": lambda each: _pair(each, "seconds", ".1f"),
+    "predicted a second": lambda each: _pair(each, "predicted_a_second", ",.0f"),
+    "on disk (MB)": lambda each: _pair(each, "bytes", ".1f", 1e6),
+}
+
+
 def store_tables(found: Iterable[Mapping[str, Any]]) -> list[str]:
     """Rates, first pages and memory, each where there are any."""
     runs = newest(found, ("what", "database"))
@@ -101,7 +125,10 @@ def store_tables(found: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def page(
-    speeds: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]], stores: Iterable[Mapping[str, Any]]
+    speeds: Iterable[Mapping[str, Any]],
+    scores: Iterable[Mapping[str, Any]],
+    stores: Iterable[Mapping[str, Any]],
+    beside: Iterable[Mapping[str, Any]] = (),
 ) -> str:
     """The text of the page."""
     races = newest(speeds, ("what", "load", "peer"))
@@ -129,12 +156,15 @@ def page(
         },
         rows,
     )
-    return HEAD + "\n".join([SPEED + ratios, SCORES + held, STORE + "\n".join(store_tables(stores))])
+    libraries = newest(beside, ("load",))
+    told = [FRAMEWORKS + table(BESIDE, libraries)] if libraries else []
+    return HEAD + "\n".join([SPEED + ratios, SCORES + held, *told, STORE + "\n".join(store_tables(stores))])
 
 
 def made() -> str:
     """The page of the results in the project."""
-    return page(records.read(speed.RESULTS), records.read(records.RESULTS), records.read(store.RESULTS))
+    found = (each.RESULTS for each in (speed, records, store, frameworks))
+    return page(*map(records.read, found))
 
 
 def main() -> int:

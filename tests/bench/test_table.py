@@ -66,3 +66,26 @@ def test_the_newest_record_of_each_pair_is_told() -> None:
 
 def test_the_page_in_the_manual_is_that_of_the_results() -> None:
     assert table.PAGE.read_text(encoding="utf-8") == table.made(), "run `python -m bench.table`"
+
+
+def test_the_newest_record_of_each_framework_is_told() -> None:
+    def beside(load: str, ours: float) -> dict[str, Any]:
+        pairs = ("seconds", 12.34), ("predicted_a_second", 2_000.0), ("bytes", 5e6)
+        found = {
+            "load": load,
+            "draws": 5,
+            "metric": "entity_f1",
+            "ours": ours,
+            "theirs": 0.8,
+            "low": -0.01,
+            "high": 0.02,
+        }
+        return {**found, **{name: {"ours": value, "library": 2 * value} for name, value in pairs}}
+
+    text = table.page([], [], [], [beside("spacy", 0.7), beside("setfit", 0.6), beside("spacy", 0.81)])
+    lines = [line for line in text.partition("## Frameworks")[2].splitlines() if line.startswith("| s")]
+    figures = "12.3, 24.7 | 2,000, 4,000 | 5.0, 10.0 |"
+    assert lines == [
+        f"| spacy | 5 | entity f1 | 0.810, 0.800 | -0.010 to +0.020 | {figures}",
+        f"| setfit | 5 | entity f1 | 0.600, 0.800 | -0.010 to +0.020 | {figures}",
+    ]

@@ -73,11 +73,11 @@ def whole(read: Callable[[Path], Rows]) -> Callable[[Path, int], Rows]:
 
 
 def first(read: Callable[[Path], Rows], many: int) -> Callable[[Path, int], Rows]:
-    """So many training rows; all held-out rows."""
+    """So many training rows, and as many that are held out."""
 
     def cut(folder: Path, draw: int) -> Rows:
         rows = read(folder)
-        return replace(rows, train=rows.train[:many])
+        return replace(rows, train=rows.train[:many], test=rows.test[:many])
 
     return cut
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench import frameworks, libraries
-from bench.frameworks import LOADS, Load, few, line, mean, run_side
+from bench.frameworks import LOADS, Load, few, first, line, mean, run_side
 from bench.workloads import Rows
 
 WORDS = (("good", "a"), ("bad", "b"))
@@ -25,6 +25,11 @@ def test_every_draw_has_as_many_rows_of_each_class_and_other_ones() -> None:
     assert first.train != second.train
     assert first.test == ROWS.test
     assert first.fingerprint() == few(lambda _: ROWS, 3)(Path(), 0).fingerprint()
+
+
+def test_the_first_rows_of_both_parts_are_the_same_for_every_draw() -> None:
+    found = first(lambda _: ROWS, 1)(Path(), 3)
+    assert (found.train, found.test, found.labels) == (TRAIN[:1], ROWS.test[:1], ROWS.labels)
 
 
 def test_the_mean_over_draws_is_taken_resample_by_resample() -> None:

@@ -265,6 +265,21 @@ def test_several_inputs_are_predicted_as_they_were_trained() -> None:
     assert record.prediction == by_text.prediction
 
 
+def test_named_inputs_and_lists_of_them_keep_their_form_and_how_many_labels_they_may_have() -> None:
+    rows = [
+        rg.TextClassificationRecord(
+            inputs={"title": "message", "body": row.text}, annotation=row.annotation, multi_label=True
+        )
+        for row in marked(60)
+    ]
+    trainer = ArgillaTrainer(dataset=rg.DatasetForTextClassification(rows), framework="baseline")
+    trainer.train()
+    record = trainer.predict({"title": "message", "body": ["Free entry!", "Call now"]})
+    assert record.inputs == {"title": "message", "body": ["Free entry!", "Call now"]}
+    assert record.multi_label
+    assert len(record.prediction) == 3
+
+
 def test_nothing_is_predicted_before_training(spam: str) -> None:
     with pytest.raises(FrameworkError, match="nothing is trained yet: call `train`"):
         ArgillaTrainer(spam, "baseline").predict("a text")
@@ -303,6 +318,32 @@ def test_what_is_loaded_is_asked_for_as_of_load(spam: str, tmp_path: Path) -> No
         ArgillaTrainer("nope", "baseline")
     with pytest.raises(NothingToTrain, match="'spam'"):
         ArgillaTrainer(spam, "baseline", query="annotated_as:nothing")
+
+
+def test_a_limit_of_a_data_set_in_memory_is_a_whole_number() -> None:
+    data = rg.DatasetForTextClassification(messages(20))
+    assert "3 records to train" in repr(ArgillaTrainer(dataset=data, framework="baseline", limit=3))
+    for limit in (-1, 0, "3", True):
+        with pytest.raises(DataError, match=f"limit is {limit!r}: expected a whole number from 1, or None for all"):
+            ArgillaTrainer(dataset=data, framework="baseline", limit=limit)
+
+
+def test_each_label_keeps_its_share_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = [
+        rg.TextClassificationRecord(f"text {at}", annotation="rare" if at < 4 else "often", id=at) for at in range(40)
+    ]
+    data = rg.DatasetForTextClassification(rows)
+    data.settings = rg.TextClassificationSettings(["often", "rare"])
+    for seed in range(4):
+        trainer = ArgillaTrainer(dataset=data, framework="baseline", train_size=0.5, seed=seed, stratify=True)
+        trainer.train(tmp_path / str(seed))
+        held = held_rows(trainer)
+        assert sum(at < 4 for at in held) == 2
+        prepared = data.prepare_for_training("transformers", train_size=0.5, seed=seed, stratify=True)
+        assert [str(at) for at in held] == prepared["test"]["id"]
+    texts = rg.DatasetForText2Text([rg.Text2TextRecord(f"a {at}", annotation="b") for at in range(4)])
+    with pytest.raises(ConfigError, match="setting 'stratify' is True: expected False: texts to be written have no"):
+        ArgillaTrainer(dataset=texts, framework="transformers", train_size=0.5, stratify=True)
 
 
 def test_the_name_or_the_data_set_but_not_both(spam: str) -> None:
@@ -556,6 +597,15 @@ def test_it_is_told_in_short(spam: str, caplog: pytest.LogCaptureFixture) -> Non
     assert "ngrams=3" in told
     assert len(told.splitlines()) < 6
     assert len(caplog.records) < 3
+
+
+def test_a_token_is_not_told(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "transformers")
+    trainer.update_config(hub_token="hf_very_secret", token="hf_other_secret", hub_model_id="me/mine")
+    told = repr(trainer)
+    assert "hub_model_id='me/mine'" in told
+    assert "secret" not in told
+    assert trainer.get_trainer_kwargs()["hub_token"] == "hf_very_secret"
 
 
 # folders

@@ -19,6 +19,7 @@ from .records.opened import placed
 from .records.parts import Parts
 from .records.preparing import TASKS
 from .run import Run
+from .values import plain
 
 _NEEDS_MODEL = ("openai",)
 
@@ -41,6 +42,8 @@ class ArgillaTrainer:
         gpu_id: int | str = -1,
         framework_kwargs: Mapping[str, Any] | None = None,
         dataset: Any = None,
+        *,
+        stratify: bool = False,
         **load_kwargs: Any,
     ) -> None:
         """name: a data set of the store or server that `init` opened. dataset: in its place, a data set of records, or
@@ -48,6 +51,7 @@ class ArgillaTrainer:
         lang: language of a blank spaCy pipeline, 'en' where it is not said. model: what to start from; see `base`.
         train_size: share of the annotated records to train on; the others are scored. seed: None is 42.
         gpu_id: -1 takes the fastest device; 'cpu', or the number of a GPU. framework_kwargs: as for `update_config`.
+        stratify: whether each label keeps its share of records in both parts; other data is always divided so.
         load_kwargs: of a stored data set those of `records.load`; of other data, `task` and settings of its reading.
 
         Raises:
@@ -57,7 +61,7 @@ class ArgillaTrainer:
         self.framework = _framework(framework)
         self.name, self.workspace, self.lang = name, workspace, lang
         self._reading: dict[str, Any] = {}
-        parts = Parts.make(train_size, None, seed, False)
+        parts = Parts.make(train_size, None, seed, stratify)
         if (name is None) == (dataset is None):
             wanted = "the name of a data set, or dataset=… in its place, not both"
             raise ConfigError("name", name, wanted)
@@ -190,7 +194,7 @@ class ArgillaTrainer:
         shown = {"data": "none: opened from a folder" if self._train is None else data}
         shown |= {"trained": repr(self._run)} if self._run is not None else {}
         for title, values in (("model", self.get_model_kwargs()), ("training", self.get_trainer_kwargs())):
-            shown[title] = ", ".join(f"{name}={value!r}" for name, value in values.items()) or "defaults"
+            shown[title] = ", ".join(f"{name}={value!r}" for name, value in plain(values).items()) or "defaults"
         lines = [
             textwrap.fill(text, 100, initial_indent=f"  {title:9} ", subsequent_indent=" " * 12)
             for title, text in shown.items()
@@ -238,6 +242,7 @@ class ArgillaTrainer:
             self._reading = {name: value for name, value in load_kwargs.items() if name != "task"}
             return dataset, parts.test or None
         elif load_kwargs.get("limit") is not None:
+            session.whole("limit", load_kwargs["limit"])
             first = type(dataset)(dataset[: load_kwargs["limit"]])
             first.settings, first.origin = dataset.settings, dataset.origin
             dataset = first

@@ -325,7 +325,7 @@ def test_the_call_of_the_studied_library_is_understood() -> None:
 
 def test_texts_to_be_written_have_no_classes_to_stratify_by() -> None:
     with pytest.raises(ConfigError, match="setting 'stratify' is True: expected False"):
-        prepare([], TARGETS, "transformers", stratify=True)
+        prepare([Text2TextRecord("a", annotation="b")], TARGETS, "transformers", train_size=0.5, stratify=True)
 
 
 def test_spacy_without_a_language_says_what_to_pass() -> None:

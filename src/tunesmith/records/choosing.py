@@ -51,7 +51,8 @@ def label_names(records: Sequence[Any], task: str, settings: Any, *, warn: bool)
 def _warn(settings: Any) -> None:
     warnings.warn(
         f"no settings were given: label ids are the places of the {len(settings.label_schema)} annotated labels, "
-        f"sorted. Pass {type(settings).__name__}(label_schema=[…]) to fix the labels and their order.",
+        f"sorted. To fix the labels and their order, pass settings={type(settings).__name__}(label_schema=[…]) where "
+        "records are prepared, or store them with `configure_dataset_settings`.",
         UserWarning,
         stacklevel=6,  # where a data set's `prepare_for_training` is called
     )

@@ -64,7 +64,8 @@ def _made(value: Any, task: str, several: bool) -> Any:
     if task == "sequence-sequence":
         return Text2TextRecord(value["text"] if isinstance(value, Mapping) else value)
     if isinstance(value, Mapping):
-        return TextClassificationRecord(inputs={str(name): str(part) for name, part in value.items()})
+        inputs = {str(name): part if isinstance(part, list) else str(part) for name, part in value.items()}
+        return TextClassificationRecord(inputs=inputs, multi_label=several)
     if isinstance(value, Sequence) and not isinstance(value, str):
         value = dict(zip(("text", "pair"), map(str, value), strict=False))
         return TextClassificationRecord(inputs=value, multi_label=several)

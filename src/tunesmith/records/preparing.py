@@ -61,8 +61,6 @@ def prepare(
     """
     name, member = _able(framework, TASKS[task])
     parts = Parts.make(train_size, test_size, seed, stratify)
-    if stratify and task == "Text2Text":
-        raise ConfigError("stratify", stratify, "False: texts to be written have no classes")
     if misaligned not in ("error", "skip"):
         raise ConfigError("misaligned", misaligned, "'error' or 'skip'")
     _check_settings(settings, task)
@@ -99,7 +97,13 @@ class Chosen:
         return Chosen(_some(kept, self.account), self.labels, self.account, self.kind)
 
     def divided(self, parts: Parts) -> dict[str, Examples]:
-        """ "train", and "test" where there is a split. What was left out is in the account of "train"."""
+        """ "train", and "test" where there is a split. What was left out is in the account of "train".
+
+        Raises:
+            ConfigError: to be stratified, where there are no labels.
+        """
+        if parts.stratify and not self.kind:
+            raise ConfigError("stratify", True, "False: texts to be written have no classes")
         strata = [_classes(example) for example in self.examples]
         places = parts.divide([str(example.id) for example in self.examples], strata)
         train, test, unused = ([self.examples[place] for place in part] for part in places)

@@ -83,7 +83,7 @@ def log(
     """
     session = active()
     place = workspace or session.workspace
-    _whole("batch_size", batch_size)
+    whole("batch_size", batch_size)
     found = records if isinstance(records, Record) else list(records) if background else records
 
     def run() -> Logged:
@@ -124,7 +124,7 @@ def load(
     holder, place = placed(workspace)
     for what, said in (("limit", limit), ("page", page)):
         if said is not None:
-            _whole(what, said)
+            whole(what, said)
     if vector is not None:
         if ids is not None or sort is not None or id_from is not None:
             raise DataError("a search by vector has an order of its own: it takes no ids, sort or id_from.")
@@ -153,7 +153,7 @@ def _without(vectors: bool, metrics: bool) -> Callable[[Record], Record]:
 
 def iterate(name: str, query: str | None = None, *, workspace: str | None = None, page: int = 250) -> Iterator[Record]:
     """The records of a data set one after the other, with one page of them in memory."""
-    _whole("page", page)
+    whole("page", page)
     holder, place = placed(workspace)
     return holder.iterate(name, place, query=query, page=page)
 
@@ -219,7 +219,8 @@ def load_dataset_settings(name: str, workspace: str | None = None) -> Settings |
     return holder.settings(name, place)
 
 
-def _whole(what: str, value: object) -> None:
+def whole(what: str, value: object) -> None:
+    """Raises: DataError, where the value is no whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise DataError(
             f"{what} is {value!r}: expected a whole number from 1" + ("." if what != "limit" else ", or None for all.")

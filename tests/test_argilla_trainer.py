@@ -531,7 +531,9 @@ def test_defaults_are_the_documented_ones_but_not_where_those_are_in_error(spam:
             {"hub_model": [{"learning_rate": 1e-3, "train_batch_size": 4}]},
             {"lr": 1e-3, "batch_size": 4, "epochs": 10, "weight_decay": 0.1},
         ),
+        ("autotrain", {"autotrain": [{"epochs": 2}]}, {"epochs": 2, "batch_size": 8}),
         ("peft", {"r": 4, "learning_rate": 1e-4}, {"learning_rate": 1e-4}),
+        ("spacy", {"language": "de", "optimize": "accuracy"}, {"lang": "de", "optimize": "accuracy"}),
     ],
 )
 def test_documented_keys_are_the_settings_of_today(
@@ -541,6 +543,37 @@ def test_documented_keys_are_the_settings_of_today(
     trainer.update_config(**given)
     told = {**trainer.get_model_kwargs(), **trainer.get_trainer_kwargs()}
     assert settings.items() <= told.items()
+
+
+def test_a_class_stands_for_its_name(spam: str) -> None:
+    losses = pytest.importorskip("sentence_transformers.sentence_transformer.losses")
+    trainer = ArgillaTrainer(spam, "setfit")
+    trainer.update_config(loss_class=losses.ContrastiveLoss)
+    assert trainer.get_trainer_kwargs()["loss"] == "ContrastiveLoss"
+
+
+@pytest.mark.parametrize("value", ["bert-base-uncased", [], [{"epochs": 1}, {"epochs": 2}], ["epochs"]])
+def test_settings_of_other_than_one_model_are_refused(spam: str, value: Any) -> None:
+    trainer = ArgillaTrainer(spam, "autotrain")
+    with pytest.raises(ConfigError, match=r"'hub_model' is .*: expected a mapping of settings, or a list of one"):
+        trainer.update_config(hub_model=value)
+    assert trainer.get_trainer_kwargs()["epochs"] == 10
+
+
+@pytest.mark.parametrize(
+    ("framework", "name", "told"),
+    [
+        ("span-marker", "save_steps", "span-marker has none of this name; `tunesmith train --framework span-marker"),
+        ("autotrain", "num_models", "one model is trained"),
+        ("transformers", "output_dir", "`train` takes it"),
+        ("openai", "prompt_loss_weight", "the service has no such setting any more"),
+        ("spacy", "task", "it is that of the data set"),
+    ],
+)
+def test_a_documented_key_that_nothing_stands_for_tells_why(people: str, framework: str, name: str, told: str) -> None:
+    trainer = ArgillaTrainer(people, framework, model="gpt" if framework == "openai" else None)
+    with pytest.raises(UnknownSetting, match=f"^unknown setting '{name}': {told}"):
+        trainer.update_config(**{name: 1})
 
 
 def test_a_service_needs_the_name_of_a_model(spam: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .config import Settings, arguments, settings
-from .errors import UnknownSetting
+from .errors import ConfigError, UnknownSetting
 
 _OWN = object()  # the library's own default: none is documented, or what is documented is in error
 
@@ -70,6 +70,7 @@ KEYS: Mapping[str, tuple[Key, ...]] = {
     "spacy": (
         *_defaults(dropout=0.1, accumulate_gradient=1, patience=1600, max_epochs=0, max_steps=20_000),
         *_defaults(eval_frequency=200),
+        Key("language", ("lang",)),
     ),
     "span-marker": (
         *_LOADING,
@@ -85,7 +86,7 @@ KEYS: Mapping[str, tuple[Key, ...]] = {
         Key("model", ("base",)),
         Key("autotrain", (), spread=True),
         Key("hub_model", (), spread=True),
-        Key("learning_rate", ("lr",)),
+        Key("learning_rate", ("lr",)),  # 0.001 is documented: no rate to fine-tune at
         Key("optimizer", ("optimizer",)),
         Key("scheduler", ("scheduler",), "linear"),
         Key("train_batch_size", ("batch_size",), 8),
@@ -103,6 +104,10 @@ _GONE = {
     "train_corpus": "it is the data set",
     "dev_corpus": "it is the data set",
     "gpu_allocator": "gpu_id says where to compute",
+    "task": "it is that of the data set",
+    "output_dir": "`train` takes it",
+    "source_language": "the local AutoTrain asks for none",
+    "num_models": "one model is trained",
     "training_file": "it is made of the data set",
     "validation_file": "it is made of the data set",
     **dict.fromkeys(
@@ -145,13 +150,13 @@ def changed(framework: str, given: Mapping[str, Any], updates: Mapping[str, Any]
         key = keys.get(name)
         place = None if key is None else _place(framework, key.now)
         if key is not None and key.spread and place is None:
-            parts = value[0] if isinstance(value, list | tuple) and value else value
-            made = changed(framework, made, parts if isinstance(parts, Mapping) else {})
+            made = changed(framework, made, _spread(name, value))
             continue
         if place is None and name in known:
             place = name
         if place is None:
             raise _unknown(name, framework)
+        value = value.__name__ if isinstance(value, type) else value  # a class stands for its name
         outer, _, inner = place.partition(".")
         if inner:
             made[outer] = {**(made.get(outer) or {}), inner: value}
@@ -159,6 +164,18 @@ def changed(framework: str, given: Mapping[str, Any], updates: Mapping[str, Any]
             made[outer] = value
     Settings.make(framework=framework, **made)
     return made
+
+
+def _spread(name: str, value: Any) -> Mapping[str, Any]:
+    """The settings within a value: a mapping, or a list of one.
+
+    Raises:
+        ConfigError: anything else; a second mapping would be of a second model.
+    """
+    parts = value if isinstance(value, list | tuple) else [value]
+    if len(parts) != 1 or not isinstance(parts[0], Mapping):
+        raise ConfigError(name, value, "a mapping of settings, or a list of one: one model is trained")
+    return parts[0]
 
 
 def parted(framework: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -169,10 +186,13 @@ def parted(framework: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], di
 
 
 def _unknown(name: str, framework: str) -> UnknownSetting:
-    own = (key.name for key in _documented_for(framework) if _has(framework, key))
-    error = UnknownSetting(name, (*_settings(framework), *own))
-    if name in _GONE:
-        error.args = (f"unknown setting {name!r}: {_GONE[name]}.",)
+    has = {key.name: _has(framework, key) for key in _documented_for(framework)}
+    error = UnknownSetting(name, (*_settings(framework), *(key for key, there in has.items() if there)))
+    told = _GONE.get(name)
+    if told is None and name in has:
+        told = f"{framework} has none of this name; `tunesmith train --framework {framework} --help` lists its own"
+    if told is not None:
+        error.args = (f"unknown setting {name!r}: {told}.",)
     return error
 
 

@@ -54,6 +54,7 @@ def lock(folder: str = "model") -> Any:
 def test_a_stored_data_set_is_trained_whole_into_the_folder_model(run: Any) -> None:
     code, out, err = run("--name", "spam", "--framework", "baseline")
     assert code == 0, err
+    assert out.startswith("no held-out rows, so no scores: --train-size 0.9 holds some out")
     assert "model in model; `tunesmith predict model TEXT` predicts." in out
     told = lock()
     assert (told["settings"]["framework"], told["seed"]) == ("baseline", 42)

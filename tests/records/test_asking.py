@@ -18,6 +18,7 @@ from tunesmith.records import (
     next_to_label,
     session,
 )
+from tunesmith.records.asking import STRATEGIES
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +153,12 @@ def test_what_cannot_be_ordered_is_told() -> None:
         with pytest.raises(DataError, match="every record has an annotation"):
             next_to_label("all", strategy)
     assert next_to_label("bare", "disagreement") == []
+    log([text("a", status="Discarded")], "gone", verbose=False)
+    for strategy in STRATEGIES:
+        with pytest.raises(DataError, match="no record matches"):
+            next_to_label("bare", strategy, query="text:nowhere")
+        with pytest.raises(DataError, match="all of 1 records are discarded"):
+            next_to_label("gone", strategy)
 
 
 def test_the_command_prints_them(store: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,6 +178,10 @@ def test_the_command_prints_them(store: str, capsys: pytest.CaptureFixture[str])
         assert message in capsys.readouterr().err
     assert cli.main(["records", "next", "reviews", "--database", store, "--json"]) == 0  # by place, as its siblings
     assert len(capsys.readouterr().out.splitlines()) == 2
+    assert cli.main([*given, "--strategy", "disagreement"]) == 0
+    assert capsys.readouterr().out == "no record of 'reviews' stands out by disagreement.\n"
+    assert cli.main([*given, "--strategy", "disagreement", "--json"]) == 0
+    assert capsys.readouterr().out == ""
     assert cli.main(["records", "next"]) == 2
     assert "NAME is missing" in capsys.readouterr().err
     assert cli.main([*given, "other"]) == 2

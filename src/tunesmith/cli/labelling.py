@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from ..errors import UnknownName
 from . import flags, records, tables
 
-STRATEGIES = ("uncertainty", "diverse", "disagreement")
 _WIDTH = 60  # characters of a text that the table shows
 
 
 def next_(argv: Sequence[str]) -> int:
     """Print the records to label next, the most useful first; the exit code."""
+    from ..records.asking import STRATEGIES, ranked
+    from ..records.feeding import input_of
+
     parser = flags.Parser("records next", "The records to label next, the most useful first.")
     parser.add_argument("dataset", metavar="NAME", nargs="?", help="name of the data set")
     parser.add_argument("--name", metavar="NAME", help="the same")
@@ -31,19 +33,17 @@ def next_(argv: Sequence[str]) -> int:
         raise flags.usage_error(f"two data sets are named, {given.dataset!r} and {given.name!r}: expected one.")
     if given.strategy not in STRATEGIES:
         raise UnknownName("strategy", given.strategy, STRATEGIES)
-    from ..records import asking
-    from ..records.feeding import input_of
-
     with records.opened(given) as store:
         held = store.load(name, given.workspace, query=given.query)
-        found = asking.ranked(held, given.strategy, limit or 50, lambda one: store.history(name, given.workspace, one))
-    for each in found if given.json else ():
-        told = {"id": each.record.id, "score": round(each.score, 4), "why": each.why, "text": input_of(each.record)}
-        print(json.dumps(told, ensure_ascii=False))
-    if not given.json and found:
+        found = ranked(held, given.strategy, limit or 50, lambda one: store.history(name, given.workspace, one))
+    if given.json:
+        for each in found:
+            told = {"id": each.record.id, "score": round(each.score, 4), "why": each.why, "text": input_of(each.record)}
+            print(json.dumps(told, ensure_ascii=False))
+    elif found:
         rows = [[str(e.record.id), f"{e.score:.3f}", e.why, _short(input_of(e.record))] for e in found]
         print(tables.grid(["id", "score", "why", "text"], rows))
-    elif not found:
+    else:
         print(f"no record of {name!r} stands out by {given.strategy}.")
     return 0
 

@@ -17,10 +17,13 @@ _FIRST = 1_000  # rows that tell which columns there are
 Scores = Mapping[str, Mapping[str, Any]]
 
 
-def scores(by_split: Scores) -> str:
-    """A row a metric, a column a split; scores of single classes (`f1_<class>`) last, at most `CLASSES` of them."""
+def scores(by_split: Scores, holding: str = "--validation 0.1 or --test 0.1") -> str:
+    """A row a metric, a column a split; scores of single classes (`f1_<class>`) last, at most `CLASSES` of them.
+
+    holding: the flags that hold rows out, where none were.
+    """
     if not by_split:
-        return "no held-out rows, so no scores: --validation 0.1 or --test 0.1 holds some out"
+        return f"no held-out rows, so no scores: {holding} holds some out"
     names = list(dict.fromkeys(name for values in by_split.values() for name in values))
     classes = [name for name in names if name.startswith("f1_")]
     shown = [name for name in names if name not in classes] + classes[:CLASSES]

@@ -51,9 +51,9 @@ def train(argv: Sequence[str]) -> int:
     return 0
 
 
-def tell(run: Any, *, as_json: bool) -> None:
-    """Print the scores of a run, and where it is."""
-    print(tables.scores_json(run.metrics) if as_json else tables.scores(run.metrics))
+def tell(run: Any, *, as_json: bool, **more: str) -> None:
+    """Print the scores of a run, and where it is; more: as of `tables.scores`."""
+    print(tables.scores_json(run.metrics) if as_json else tables.scores(run.metrics, **more))
     folder = run.folder.path
     if folder is not None and not as_json:
         what = "model and scores" if run.metrics else "model"

@@ -36,7 +36,7 @@ def train(argv: Sequence[str]) -> int:
     quiet.hush()
     with progress.watch() as listener:
         run = _run(given, {**training.drawn(framework, updates), **updates}, numbers, share, listener)
-    training.tell(run, as_json=given.json)
+    training.tell(run, as_json=given.json, holding="--train-size 0.9")
     return 0
 
 

@@ -58,6 +58,8 @@ def ranked(records: Sequence[Any], strategy: str, limit: int, history: History) 
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise DataError(f"limit is {limit!r}: expected a whole number from 1.")
     kept = [record for record in records if record.status != "Discarded"]
+    if not kept:
+        raise DataError(f"all of {len(records)} records are discarded." if records else "no record matches.")
     if strategy == "diverse":
         return _diverse(kept, limit)
     found = _uncertain(kept) if strategy == "uncertainty" else _disputed(kept, history)

@@ -93,6 +93,16 @@ def test_constraints_pin_every_direct_dependency() -> None:
     assert names - pins().keys() == set()
 
 
+def test_no_dependency_is_held_at_an_old_version_but_where_spacy_needs_it() -> None:
+    """Defect 27 of our study of Argilla's trainer: its dependencies were held where others had gone on."""
+    extras = PROJECT["optional-dependencies"].values()
+    wanted = {line for group in (PROJECT["dependencies"], *extras) for line in group}
+    assert {line for line in wanted if re.search(r"[<=~!]=?\d", line.replace(">=", ""))} == {
+        "spacy-curated-transformers>=0.3.1,<2",
+        "numpy<2.4",
+    }
+
+
 def test_constraints_name_torch_without_a_build() -> None:
     assert pins()["torch"] == "2.13.0"
 

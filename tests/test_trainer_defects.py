@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -171,6 +172,38 @@ def test_21_a_key_that_is_unknown_is_an_error_before_training(home: Path, framew
 def test_23_nothing_is_written_where_one_works(trained: Any, home: Path, framework: str) -> None:
     trained(framework, "spam")
     assert list((home / "cwd").iterdir()) == []
+
+
+def test_24_training_stops_early_calls_back_weighs_classes_and_goes_on(home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    import torch
+    from transformers import TrainerCallback
+
+    class Steps(TrainerCallback):
+        seen: ClassVar[list[int]] = []
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.seen.append(state.global_step)
+
+    def favouring(place: int, outputs: Any, labels: Any, **_: Any) -> Any:
+        weight = torch.ones(3)
+        weight[place] = 1e6
+        return torch.nn.functional.cross_entropy(outputs.logits, labels, weight=weight)
+
+    made = trainer(home, "transformers", "spam", train_size=0.75, limit=24)
+    made.update_config(early_stopping=1, learning_rate=0.0, num_train_epochs=9)
+    made.train(validation=0.25, callbacks=[Steps()])
+    assert max(Steps.seen) == 2 * 2, "14 rows an epoch; the second is no better than the first"
+    made.update_config(early_stopping=None, learning_rate=2e-2, max_steps=4, save_steps=2)
+    for place in (0, 1):
+        made.train(tmp_path / "run", loss=partial(favouring, place))
+        assert {record.prediction[0][0] for record in made.predict(TEXTS)} == {LABELS[place]}
+    Steps.seen.clear()
+    made.update_config(checkpoint=True, max_steps=5)
+    made.train(tmp_path / "run", callbacks=[Steps()])
+    assert Steps.seen == [5]
+    with pytest.raises(TypeError, match=r"unknown setting 'callback'\. Did you mean 'callbacks'"):
+        made.train(callback=[])
 
 
 def test_24_text_to_text_is_trained(home: Path) -> None:

@@ -22,6 +22,7 @@ from .run import Run
 from .values import plain
 
 _NEEDS_MODEL = ("openai",)
+_LIVE = ("validation", "callbacks", "optimizers", "loss", "metrics")  # what `train` hands on, beside the settings
 
 
 class ArgillaTrainer:
@@ -106,25 +107,29 @@ class ArgillaTrainer:
         path: str | os.PathLike[str] = "",
         listener: Listener | None = None,
         ask: Callable[[str], bool] | None = None,
+        **live: Any,
     ) -> dict[str, Any]:
         """Train, and give the scores of each part that was held out: {} where there is none.
 
         Where records were trained on before, `comparison` says afterwards whether this run is better than that one.
         output_dir, path: two names of the folder of the run; without one nothing is written. listener: is told of
-            events (kind, values). ask: as of `tunesmith.train`.
+            events (kind, values). ask: as of `tunesmith.train`. live: its `validation`, `callbacks`, `optimizers`,
+            `loss` and `metrics`.
 
         Raises:
-            FrameworkError: the trainer was opened by `load`, and has no data. And as `tunesmith.train`.
+            FrameworkError: the trainer was opened by `load`, and has no data. UnknownSetting: another keyword.
+            And as `tunesmith.train`.
         """
         if self._train is None:
             raise FrameworkError(
                 "this trainer was opened from a folder and has no data set to train on: make a new one."
             )
+        _check(live, _LIVE)
         if output_dir and path and os.fspath(output_dir) != os.fspath(path):
             raise ConfigError("path", path, f"the same as output_dir, {os.fspath(output_dir)!r}, or neither")
         folder = os.fspath(output_dir or path)
         held = {} if self._test is None else {"test": self._test}
-        given = {**self._reading, **held, **self._config, "task": self.task, "framework": self.framework}
+        given = {**self._reading, **held, **self._config, **live, "task": self.task, "framework": self.framework}
         records = self._test if _is_records(self._test) else None
         before = None
         if records is not None:  # now: the folder may be that of the run before

@@ -88,8 +88,12 @@ def test_the_right_text_is_found_among_others_and_equal_ones_are_no_rivals(base:
 
 def test_a_value_does_not_depend_on_the_other_pairs(base: str) -> None:
     run = fit(base, PAIRS)
-    whole = run.predict([(T[0], T[1]), (T[2], T[3])])
-    assert whole[0].value == pytest.approx(run.predict([(T[0], T[1])])[0].value, abs=1e-6)
+    pairs = [(T[0], T[1]), (T[2], T[2]), (T[2], T[3])]
+    whole = run.predict(pairs)
+    alone = [run.predict([pair])[0].value for pair in pairs]
+    assert [each.value for each in whole] == pytest.approx(alone, abs=1e-6)
+    assert alone[1] == pytest.approx(1, abs=1e-6), "of equal texts"
+    assert abs(alone[2] - alone[0]) > 1e-3
     assert whole[0].scores is None
 
 

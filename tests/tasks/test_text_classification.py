@@ -11,7 +11,7 @@ from tunesmith.data.dataset import Dataset
 from tunesmith.data.labels import Labels
 from tunesmith.errors import DataError, RowError
 from tunesmith.tasks.base import Example, Examples, Prediction, Reading
-from tunesmith.tasks.text_classification import TASK
+from tunesmith.tasks.text_classification import TASK, by_scores
 
 
 def read(rows: list[dict[str, Any]], **settings: Any) -> Examples:
@@ -99,3 +99,17 @@ def test_scores_of_numbers_by_hand() -> None:
 def test_predictions_must_be_as_many_as_examples() -> None:
     with pytest.raises(DataError, match="1 examples but 0 predictions"):
         TASK.score([Example(0, label="a")], [])
+
+
+def test_the_likeliest_label_is_predicted_and_of_several_each_from_one_half_on() -> None:
+    scores = {"a": 0.2, "b": 0.5, "c": 0.5, "d": 0.4999}
+    one, several = by_scores("r", scores, several=False), by_scores(7, scores, several=True)
+    assert (one.id, one.label, one.score, one.labels, one.scores) == ("r", "b", 0.5, None, scores)
+    assert (several.id, several.labels, several.label, several.score, several.scores) == (
+        7,
+        ("b", "c"),
+        None,
+        None,
+        scores,
+    )
+    assert by_scores(0, dict.fromkeys("ab", 0.1), several=True).labels == ()

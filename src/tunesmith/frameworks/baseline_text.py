@@ -13,11 +13,11 @@ import numpy as np
 from ..data.labels import Labels
 from ..errors import ArtifactError, DataError
 from ..tasks.base import Example, Examples, Prediction
+from ..tasks.text_classification import by_scores
 from .base import TEXT
 from .trained import Trained
 
 WEIGHTS, VOCABULARY = "baseline.safetensors", "vocabulary.json"
-THRESHOLD = 0.5  # a label of a row of several is predicted from this probability on
 _ABSENT = -1e4  # the logit of a class that no training row has
 
 
@@ -124,22 +124,14 @@ def _infer(model: Trained, examples: Sequence[Example], batch_size: int) -> list
     if labels.kind == "regression":
         numbers = zip(examples, logits[:, 0].tolist(), strict=True)
         return [Prediction(example.id, value=value) for example, value in numbers]
-    if labels.kind == "single":
+    several = labels.kind == "multi"
+    if not several:
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         chances = exponents / exponents.sum(axis=1, keepdims=True)
     else:
         chances = 1 / (1 + np.exp(-logits))
-    several = labels.kind == "multi"
-    return [_prediction(e, row, labels, several=several) for e, row in zip(examples, chances.tolist(), strict=True)]
-
-
-def _prediction(example: Example, chances: Sequence[float], labels: Labels, *, several: bool) -> Prediction:
-    scores = dict(zip(labels.names, chances, strict=True))
-    if several:
-        chosen = tuple(name for name, chance in scores.items() if chance >= THRESHOLD)
-        return Prediction(example.id, labels=chosen, scores=scores)
-    label = max(scores, key=scores.__getitem__)
-    return Prediction(example.id, label=label, score=scores[label], scores=scores)
+    scores = (dict(zip(labels.names, row, strict=True)) for row in chances.tolist())
+    return [by_scores(e.id, each, several=several) for e, each in zip(examples, scores, strict=True)]
 
 
 def _write(model: Trained, folder: Path) -> None:

@@ -15,6 +15,7 @@ from ..data.labels import Labels
 from ..errors import ConfigError
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples, Prediction
+from ..tasks.text_classification import by_scores
 from ..training import devices, encoders
 from ..training.pairs import Pairs, grouped
 from . import setfit_text_head as heads
@@ -22,7 +23,6 @@ from .base import TEXT
 from .trained import Trained
 
 CONFIG = "config_setfit.json"  # the library's name
-THRESHOLD = 0.5  # a label of a row of several is predicted from this probability on
 OF_PAIRS = ("CosineSimilarityLoss", "ContrastiveLoss", "OnlineContrastiveLoss")
 OF_BATCHES = (
     "SupConLoss",
@@ -179,25 +179,14 @@ def _infer(model: Trained, examples: Sequence[Example], batch_size: int) -> list
     chances = np.asarray(
         model.module.predict_proba([e.text for e in examples], batch_size, as_numpy=True, show_progress_bar=False)
     )
-    if labels.kind == "multi":
-        chances = chances[..., -1] if chances.ndim == 3 else chances
-        return [_several(e, row, labels) for e, row in zip(examples, chances.tolist(), strict=True)]
-    columns = getattr(head, "classes_", np.arange(len(labels)))
-    whole = np.zeros((len(examples), len(labels)))  # a class that no training row has keeps 0
-    whole[:, columns] = chances
-    return [_one(e, row, labels) for e, row in zip(examples, whole.tolist(), strict=True)]
-
-
-def _one(example: Example, chances: Sequence[float], labels: Labels) -> Prediction:
-    scores = dict(zip(labels.names, chances, strict=True))
-    label = max(scores, key=scores.__getitem__)
-    return Prediction(example.id, label=label, score=scores[label], scores=scores)
-
-
-def _several(example: Example, chances: Sequence[float], labels: Labels) -> Prediction:
-    scores = dict(zip(labels.names, chances, strict=True))
-    chosen = tuple(name for name, chance in scores.items() if chance >= THRESHOLD)
-    return Prediction(example.id, labels=chosen, scores=scores)
+    several = labels.kind == "multi"
+    if several:
+        whole = chances[..., -1] if chances.ndim == 3 else chances
+    else:
+        whole = np.zeros((len(examples), len(labels)))  # a class that no training row has keeps 0
+        whole[:, getattr(head, "classes_", np.arange(len(labels)))] = chances
+    scores = (dict(zip(labels.names, row, strict=True)) for row in whole.tolist())
+    return [by_scores(e.id, each, several=several) for e, each in zip(examples, scores, strict=True)]
 
 
 def _write(model: Trained, folder: Path) -> None:

@@ -9,11 +9,10 @@ import numpy as np
 
 from ..metrics.tagging import is_prefixed
 from ..tasks.base import Example, Prediction, Span
+from ..tasks.text_classification import by_scores
 from .spacy_config import ENTITIES, SEVERAL, TAGGER
 from .spacy_reading import doc_of
 from .trained import Trained
-
-THRESHOLD = 0.5  # a label of a text with several is predicted from this probability on
 
 
 def infer(model: Trained, examples: Sequence[Example], batch_size: int) -> list[Prediction]:
@@ -32,12 +31,7 @@ def _categories(model: Trained, pipe: Any, examples: Sequence[Example], docs: Se
     assert model.labels is not None
     for example, doc in zip(examples, docs, strict=True):
         scores = {name: float(doc.cats[name]) for name in model.labels.names}
-        if pipe.name == SEVERAL:
-            chosen = tuple(name for name, chance in scores.items() if chance >= THRESHOLD)
-            yield Prediction(example.id, labels=chosen, scores=scores)
-        else:
-            label = max(scores, key=scores.__getitem__)
-            yield Prediction(example.id, label=label, score=scores[label], scores=scores)
+        yield by_scores(example.id, scores, several=pipe.name == SEVERAL)
 
 
 def _entities(model: Trained, pipe: Any, examples: Sequence[Example], docs: Sequence[Any]) -> Iterator[Prediction]:

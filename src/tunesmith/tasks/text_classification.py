@@ -10,7 +10,7 @@ from ..data.columns import resolve
 from ..data.labels import Labels, infer
 from ..errors import DataError, RowError
 from ..metrics import classification
-from .base import Example, Examples, Prediction, Reading
+from .base import Example, Examples, Prediction, Reading, RowId
 from .reading import by_role, check_pairs, collect, optional_text, text_cell
 
 HINTS = {
@@ -31,7 +31,18 @@ HINTS = {
     ),
 }
 
+THRESHOLD = 0.5  # a label of a row of several is predicted from this probability on
 _NO_LABEL = "(no label)"  # how a prediction without one is counted: as a class that no row has
+
+
+def by_scores(row: RowId | None, scores: Mapping[str, float], *, several: bool) -> Prediction:
+    """What the probabilities of the labels predict: the likeliest, or of several each that reaches the threshold."""
+    if several:
+        return Prediction(
+            row, labels=tuple(name for name, chance in scores.items() if chance >= THRESHOLD), scores=scores
+        )
+    label = max(scores, key=scores.__getitem__)
+    return Prediction(row, label=label, score=scores[label], scores=scores)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ import torch
 from torch.nn import functional
 
 from ..tasks.base import Example, Prediction
+from ..tasks.text_classification import by_scores
 from .batching import pad
 from .recipe import Batch, Encoding, Feature, Recipe, Row
-
-THRESHOLD = 0.5  # a label of a multi-label example is predicted from this probability on
 
 
 def encode(examples: Sequence[Example], encoding: Encoding, gold: bool) -> list[Feature]:
@@ -103,23 +102,14 @@ def decode(
         return [Prediction(id=key, value=float(row[0])) for key, row in zip(ids, logits, strict=True)]
     assert encoding.labels is not None
     names = encoding.labels.names
-    if encoding.kind == "multi":
-        return [_several(key, row, names) for key, row in zip(ids, 1 / (1 + np.exp(-logits)), strict=True)]
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return [
-        _one(key, row, names) for key, row in zip(ids, exponents / exponents.sum(axis=1, keepdims=True), strict=True)
-    ]
-
-
-def _one(key: int | str, row: Any, names: Sequence[str]) -> Prediction:
-    best = int(row.argmax())
-    scores = {name: float(value) for name, value in zip(names, row, strict=True)}
-    return Prediction(id=key, label=names[best], score=float(row[best]), scores=scores)
-
-
-def _several(key: int | str, row: Any, names: Sequence[str]) -> Prediction:
-    scores = {name: float(value) for name, value in zip(names, row, strict=True)}
-    return Prediction(id=key, labels=tuple(n for n, value in scores.items() if value >= THRESHOLD), scores=scores)
+    several = encoding.kind == "multi"
+    if several:
+        chances = 1 / (1 + np.exp(-logits))
+    else:
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        chances = exponents / exponents.sum(axis=1, keepdims=True)
+    scores = (dict(zip(names, row, strict=True)) for row in chances.tolist())
+    return [by_scores(key, each, several=several) for key, each in zip(ids, scores, strict=True)]
 
 
 RECIPE = Recipe(

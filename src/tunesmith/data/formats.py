@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ from .rows import CHUNK, tables
 from .spreadsheets import SUFFIXES, sheet_rows
 
 Names = Sequence[str] | None
+Quoting = Literal[0, 3]  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _tsv(path: Path, _: Names) -> Opened:
 def _tsv_tables(path: Path) -> Iterator[pa.Table]:
     for _ in lines(path):  # a file that is damaged, rather than quoted otherwise, is told as such
         pass
-    quoting = csv.QUOTE_MINIMAL
+    quoting: Quoting = csv.QUOTE_MINIMAL
     try:
         joins = any(map(_has_marks, _separated(path, delimiter="\t", quoting=quoting)))
     except DataError:
@@ -103,14 +104,14 @@ def _delimiter(header: str) -> str:
     return others[0] if cells(",") < 2 and len(others) == 1 else ","
 
 
-def _separated(path: Path, *, delimiter: str | None, quoting: int) -> Iterator[pa.Table]:
+def _separated(path: Path, *, delimiter: str | None, quoting: Quoting) -> Iterator[pa.Table]:
     """Cells by RFC 4180, all text, an empty one None. Blank lines are no rows. delimiter: None to find it."""
     left = lines(path)
     first = next(left, "")
     if csv.field_size_limit() < 2**31 - 1:  # the module's own limit, 128 KiB, is less than a long document
         csv.field_size_limit(2**31 - 1)
     mark = delimiter or _delimiter(first)
-    reader: Any = csv.reader(chain([first], left), delimiter=mark, quoting=quoting, strict=True)  # type: ignore[arg-type]
+    reader: Any = csv.reader(chain([first], left), delimiter=mark, quoting=quoting, strict=True)
     try:
         header = _header(next((row for row in reader if row), []), path)
         yield from _text_tables(header, _of_width(reader, header, path))

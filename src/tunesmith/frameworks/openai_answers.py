@@ -190,7 +190,8 @@ def _items(text: str, kind: type) -> list[tuple[Any, int, int]] | None:
         return None
     places, at = [], text.index("[") + 1
     for item in listed:
-        at = re.compile(r"[\s,]*").match(text, at).end()  # type: ignore[union-attr]  # it matches anything
+        while text[at] in ", \t\r\n":
+            at += 1
         _, end = decoder.raw_decode(text, at)
         places.append((item, at, end))
         at = end
@@ -208,9 +209,8 @@ def _place(text: str, label: str, said: str, found: Sequence[Span]) -> tuple[int
     taken = {(span.start, span.end) for span in found if span.label == label}
     pattern = r"\s+".join(map(re.escape, words))
     last = found[-1] if found else Span("", 0, 0)
-    for form in (rf"(?<!\w){pattern}(?!\w)", pattern):
-        places = [hit.span() for hit in re.finditer(f"(?={form})", text)]
-        places = [re.compile(pattern).match(text, start).span() for start, _ in places]  # type: ignore[union-attr]
+    for form in (rf"(?<!\w)({pattern})(?!\w)", f"({pattern})"):
+        places = [hit.span(1) for hit in re.finditer(f"(?={form})", text)]
         free = [place for place in places if place not in taken]
         for begin in (last.end, last.start, 0):
             if place := next((place for place in free if place[0] >= begin), None):

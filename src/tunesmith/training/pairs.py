@@ -71,7 +71,8 @@ class Pairs:
         oversampling the smaller kind again and again, undersampling as many of each as the smaller kind has.
         """
         if iterations:
-            return tuple(iterations * len(self.gold) * there for there in self.kinds)  # type: ignore[return-value]
+            alike, unlike = (iterations * len(self.gold) * there for there in self.kinds)
+            return alike, unlike
         found = (self.alike, self.total - self.alike)
         if strategy == "unique" or 0 in found:
             return found

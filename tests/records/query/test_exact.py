@@ -80,3 +80,11 @@ def test_a_text_that_no_database_holds_is_no_error(store: Store) -> None:
     found.append(TextClassificationRecord("Fox", id="nul", metadata={"key\0": "a\0"}))
     store.log(found, "d", "w")
     assert [record.id for record in store.load("d", "w", query="text.exact:Fox")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5000, "1e500"])
+def test_a_number_that_no_record_can_hold_is_a_text_like_any_other(store: Store, text: str) -> None:
+    store.log(TextClassificationRecord("a", id="number", metadata={"n": 5}), "d", "w")
+    store.log(TextClassificationRecord("b", id="text", metadata={"n": text}), "d", "w")
+    assert [record.id for record in store.load("d", "w", query=f"metadata.n:{text}")] == ["text"]
+    assert store.count("d", "w", query=f"metadata.n:>{text}") == 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ...data.dataset import Dataset
 from ...data.formats import declared_by
@@ -34,19 +35,19 @@ def read(asked: Asked) -> Iterator[Record]:
     return rows.records(_rows(parts[name], asked), asked)
 
 
-def _rows(table: object, asked: Asked) -> Iterator[tuple[int, Row]]:
+def _rows(table: Any, asked: Asked) -> Iterator[tuple[int, Row]]:
     if not is_a(table, "datasets", "Dataset"):
         raise DataError(f"a {type(table).__name__} is no data set that can be read.")
-    declared = declared_by(table.features)  # type: ignore[attr-defined]
+    declared = declared_by(table.features)
     asked.order.declare(declared)
     asked.order.keep_all(told_beside(table))
     found: Dataset = Dataset(table, "train", declared)
-    yield from tables.filled(found, table.features.arrow_schema)  # type: ignore[attr-defined]
+    yield from tables.filled(found, table.features.arrow_schema)
 
 
-def _of_every_split(parts: object, asked: Asked) -> Iterator[tuple[int, Row]]:
+def _of_every_split(parts: Mapping[str, Any], asked: Asked) -> Iterator[tuple[int, Row]]:
     place = 0
-    for name, part in parts.items():  # type: ignore[attr-defined]
+    for name, part in parts.items():
         for _, row in _rows(part, asked):
             yield place, row if "split" in row else {**row, "split": name}
             place += 1

@@ -29,13 +29,14 @@ _COLUMNS = {"score": records.c.score, "event_timestamp": records.c.event_timesta
 
 
 def number(text: str) -> int | float | None:
+    """The number that a text is; None of another text, and of a number that no record can hold."""
     if not _NUMBER.fullmatch(text.strip()):
         return None
     try:
-        return plain(int(text))  # type: ignore[no-any-return]
+        found = plain(int(text))
     except ValueError:
         found = float(text)
-        return found if math.isfinite(found) else None
+    return found if isinstance(found, int | float) and math.isfinite(found) else None
 
 
 @dataclass(frozen=True)

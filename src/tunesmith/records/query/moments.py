@@ -9,6 +9,7 @@ from ..store.clock import micros
 
 _TIME = r"(\d\d)(?::(\d\d)(?::(\d\d)(\.\d{1,6})?)?)?(Z|[+-]\d\d:\d\d)?"
 _FORM = re.compile(rf"(\d{{4}})(?:-(\d\d)(?:-(\d\d)(?:[T ]{_TIME})?)?)?", re.ASCII)
+_FIRST = (1, 1, 1, 0, 0, 0)
 _STEPS = (None, None, timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 
 
@@ -23,7 +24,8 @@ def span(text: str) -> tuple[int, int] | None:
     *numbers, fraction, zone = found.groups()
     given = [int(number) for number in numbers if number is not None]
     try:
-        begin = datetime(*(given + [1] * (3 - len(given))))  # type: ignore[arg-type]
+        year, month, day, hour, minute, second = [*given, *_FIRST[len(given) :]]
+        begin = datetime(year, month, day, hour, minute, second)
         moment = datetime.fromisoformat(f"{begin.isoformat()}{zone or ''}")
         end = _after(begin, len(given))
         shift = micros(moment.replace(tzinfo=moment.tzinfo or UTC))

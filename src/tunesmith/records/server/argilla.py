@@ -81,7 +81,7 @@ def create(call: Caller, body: Body) -> Response:
     name, task = given.get("name"), given.get("task")
     if task not in catalog.TASKS:
         raise Refused(422, f"the task is {task!r}: expected one of {', '.join(catalog.TASKS)}.")
-    catalog.check_name(name)  # type: ignore[arg-type]
+    catalog.check_name(name)
     catalog.check_workspace(call.workspace)
     if call.find(str(name)) is not None:
         raise Refused(409, f"there is a data set {name!r} in workspace {call.workspace!r} already.")
@@ -111,7 +111,7 @@ def copy(call: Caller, name: str, body: Body) -> Response:
     target = call.to(given.get("target_workspace"))
     target.allow("manage")
     new = given.get("name")
-    catalog.check_name(new)  # type: ignore[arg-type]
+    catalog.check_name(new)
     if target.find(str(new)) is not None:
         raise Refused(409, f"there is a data set {new!r} in workspace {target.workspace!r} already.")
     call.store.copy(name, call.workspace, str(new), target.workspace)

@@ -159,7 +159,7 @@ def copy(call: Caller, name: str, body: Body) -> Response:
     call.dataset(name)
     target, new = call.to(given.get("workspace")), given.get("name")
     target.allow("manage")
-    catalog.check_name(new)  # type: ignore[arg-type]
+    catalog.check_name(new)
     if target.find(str(new)) is not None:
         raise Refused(409, f"there is a data set {new!r} in workspace {target.workspace!r} already.")
     return answer(asdict(call.store.copy(name, call.workspace, str(new), target.workspace)))

@@ -39,7 +39,7 @@ class StoredDataset:
     vectors: dict[str, int] = field(default_factory=dict)
 
 
-def check_name(name: str) -> None:
+def check_name(name: object) -> None:
     """Raises DataError where a data set cannot be called so."""
     if not isinstance(name, str) or len(name) > LONGEST_NAME or not _DATASET.fullmatch(name):
         raise DataError(

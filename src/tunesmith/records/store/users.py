@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, delete, insert, select
@@ -139,7 +140,7 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _user(connection: Connection, row: object) -> User:
-    found = select(memberships.c.workspace).where(memberships.c.user == row.id).order_by(memberships.c.workspace)  # type: ignore[attr-defined]
+def _user(connection: Connection, row: Any) -> User:
+    found = select(memberships.c.workspace).where(memberships.c.user == row.id).order_by(memberships.c.workspace)
     names = tuple(connection.scalars(found))
-    return User(row.id, row.name, row.role, names, moment(row.created))  # type: ignore[attr-defined]
+    return User(row.id, row.name, row.role, names, moment(row.created))

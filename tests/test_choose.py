@@ -78,6 +78,15 @@ def test_all_are_trained_and_scored_on_the_same_rows(chosen: Any) -> None:
     assert run.metrics["test"]["f1"] == chosen[0].candidates[0].score.value
 
 
+def test_the_size_is_that_of_the_model_without_checkpoints(bert: str, tmp_path: Path) -> None:
+    given: Any = {"frameworks": ["transformers"], "output_dir": tmp_path, "validation": 0.1}
+    options = {"transformers": {"base": bert, "max_steps": 1, "save_steps": 1}}
+    size = tunesmith.choose(ROWS[:40], options=options, **given).candidates[0].size
+    assert (tmp_path / "transformers" / "checkpoint-1").is_dir()
+    weights = (tmp_path / "transformers" / "model.safetensors").stat().st_size
+    assert weights < size < 1.5 * weights
+
+
 def test_the_score_is_that_of_a_run_of_its_own(chosen: Any) -> None:
     run = tunesmith.train(ROWS, test=0.2, framework="baseline", ngrams=1, seed=3)
     assert run.metrics["test"]["f1"] == chosen[0].candidates[0].score.value
@@ -170,6 +179,15 @@ def test_the_command_prints_one_table_and_which_to_take(run: Any) -> None:
     assert lines[4].endswith("kB")
     assert lines[6].startswith("span-marker: no score: span-marker cannot train text-classification")
     assert lines[-1] == "take baseline: it is the only one with a score."
+
+
+def test_options_are_of_their_framework_however_it_is_spelt(run: Any) -> None:
+    words = ["rows.jsonl", "--frameworks", "Baseline", "--output-dir", "out"]
+    code, _, err = run(*words, "--options", '{"baseline": {"ngrams": 1}}')
+    assert code == 0, err
+    assert json.loads(Path("out/baseline/run.lock").read_text())["settings"]["ngrams"] == 1
+    choice = tunesmith.choose(ROWS, frameworks=["baseline"], options={"BASELINE": {"max_features": 1}})
+    assert choice.candidates[0].score.value < 0.8
 
 
 def test_the_command_prints_json_and_fails_where_there_is_no_score(run: Any) -> None:

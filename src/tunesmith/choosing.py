@@ -142,7 +142,7 @@ class _Job:
             began = time.perf_counter()
             model = member.fit(self.task, learned, chosen, folder, hooks)
             seconds = time.perf_counter() - began
-            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            size = _size(path)
             model.predictions(test[:_WARM])
             began = time.perf_counter()
             found = model.predictions(test)
@@ -162,6 +162,11 @@ class _Job:
         return Candidate(name, interval, seconds, speed, size, folder=str(path) if keep else ""), found
 
 
+def plain(name: str) -> str:
+    """A framework's name in one spelling."""
+    return str(name).strip().lower().replace("_", "-")
+
+
 def _made(
     names: Sequence[str], task: str, options: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Any]
 ) -> dict[str, Settings]:
@@ -177,12 +182,12 @@ def _made(
     if not names:
         raise ConfigError("frameworks", list(names), f"names of some: {', '.join(registered.names())}")
     made: dict[str, Settings] = {}
-    for name in names:
-        plain = str(name).strip().lower().replace("_", "-")
-        heard = {key: value for key, value in shared.items() if key in arguments(plain)}  # the baseline has no device
-        made[plain] = Settings.make(framework=plain, task=task, **{**heard, **options.get(name, {})})
+    own = {plain(name): each for name, each in options.items()}
+    for name in map(plain, names):
+        heard = {key: value for key, value in shared.items() if key in arguments(name)}  # the baseline has no device
+        made[name] = Settings.make(framework=name, task=task, **{**heard, **own.get(name, {})})
     for name in options:
-        if name not in names:
+        if plain(name) not in made:
             raise ConfigError("options", name, f"frameworks that are asked for: {', '.join(made)}")
     return made
 
@@ -192,6 +197,13 @@ def _splits(task: Task, train: Any, validation: Any, test: Any, chosen: Settings
         train = list(train)
     splits = api.read_data(task, train, validation, test, chosen)
     return splits if "test" in splits else api.read_data(task, train, validation, SHARE, chosen)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files of a run, but for its checkpoints, which hold the optimizer too."""
+    own = (each for each in folder.iterdir() if not each.name.startswith("checkpoint-"))
+    files = (file for each in own for file in (each.rglob("*") if each.is_dir() else [each]))
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 @contextmanager

@@ -39,12 +39,13 @@ def choose(argv: Sequence[str]) -> int:
     if not names:
         raise flags.usage_error("--frameworks is missing: expected names, as baseline,setfit,transformers.")
     given = {name: flags.read_text(known[name], text) for name, text in named.items()}
-    asked = [name.strip() for name in names.split(",") if name.strip()]
-    options |= {name: {**training.drawn(name, own), **own} for name in asked for own in [options.get(name, {})]}
     quiet.hush()
-    with progress.watch() as listener:
-        from .. import choosing
+    from .. import choosing
 
+    asked = [choosing.plain(name) for name in names.split(",") if name.strip()]
+    options = {choosing.plain(name): own for name, own in options.items()}
+    options |= {name: {**training.drawn(name, own), **own} for name in asked for own in [options.get(name, {})]}
+    with progress.watch() as listener:
         found = choosing.choose(file, frameworks=asked, budget=budget, options=options, listener=listener, **given)
     print(json.dumps(asdict(found), indent=2, ensure_ascii=False) if as_json else table(found))
     return 0 if found.taken is not None else 1

@@ -280,6 +280,47 @@ def test_named_inputs_and_lists_of_them_keep_their_form_and_how_many_labels_they
     assert len(record.prediction) == 3
 
 
+def test_an_input_called_text_stands_beside_the_others_after_reopening_too(tmp_path: Path) -> None:
+    rows = [
+        rg.TextClassificationRecord(
+            inputs={"text": row.text, "pair": f"it is {row.annotation}"}, annotation=row.annotation
+        )
+        for row in messages(60)
+    ]
+    trainer = ArgillaTrainer(dataset=rg.DatasetForTextClassification(rows), framework="baseline")
+    trainer.train(tmp_path / "run")
+    inputs = {"text": "Free entry", "pair": "it is ham"}
+    for each in (trainer, ArgillaTrainer.load(tmp_path / "run")):
+        record = each.predict(inputs)
+        assert record.inputs == inputs
+        assert record.prediction == each.predict(rg.TextClassificationRecord(inputs=inputs)).prediction
+        assert record.prediction == each.predict("text: Free entry\npair: it is ham").prediction
+        assert record.prediction != each.predict("Free entry").prediction
+
+
+def test_rows_of_a_table_are_read_by_the_columns_that_were_trained_on(tmp_path: Path) -> None:
+    rows = [{"body": row["text"], "kind": row["label"], "row": at} for at, row in enumerate(small_tasks.classes()[0])]
+    columns = {"text": "body", "label": "kind"}
+    trainer = ArgillaTrainer(dataset=rows, framework="baseline", columns=columns)
+    trainer.train(tmp_path / "run")
+    for each in (trainer, ArgillaTrainer.load(tmp_path / "run")):
+        record = each.predict({"body": "Free entry", "row": 7})
+        assert (record.text, record.prediction) == ("Free entry", each.predict("Free entry").prediction)
+
+
+def test_texts_in_any_row_of_them_are_predicted_one_by_one(spam: str) -> None:
+    import numpy
+    import pandas
+
+    trainer = ArgillaTrainer(spam, "baseline")
+    trainer.train()
+    for texts in (tuple(TEXTS), pandas.Series(TEXTS), numpy.array(TEXTS), iter(TEXTS)):
+        assert [record.text for record in trainer.predict(texts)] == TEXTS
+    for one in (None, 3, pandas.DataFrame({"text": TEXTS})):
+        with pytest.raises(RowError, match="row 0, column 'text'"):
+            trainer.predict(one)
+
+
 def test_nothing_is_predicted_before_training(spam: str) -> None:
     with pytest.raises(FrameworkError, match="nothing is trained yet: call `train`"):
         ArgillaTrainer(spam, "baseline").predict("a text")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -18,10 +18,12 @@ from .records import dividing, predicted, session
 from .records.opened import placed
 from .records.parts import Parts
 from .records.preparing import TASKS
+from .records.record import Record
 from .run import Run
 from .values import plain
 
 _NEEDS_MODEL = ("openai",)
+_LOCKED = "<DatasetFor"  # how a data set of records is written down in the settings of a run
 _LIVE = ("validation", "callbacks", "optimizers", "loss", "metrics")  # what `train` hands on, beside the settings
 
 
@@ -143,7 +145,8 @@ class ArgillaTrainer:
     def predict(self, text: Any, as_argilla_records: bool = True, *, batch_size: int = 32) -> Any:
         """One prediction for one input, a list of them for a list, in order.
 
-        text: a text, a mapping of named inputs, or a record; or a list of these, where words of one text are a list.
+        text: a text, a mapping of named inputs or of the columns that were trained on, or a record; or a list of these,
+            where words of one text are a list.
         as_argilla_records: records with the prediction, and the run as its agent; of a record a copy, with all else
             that it had. False: `Prediction`s.
 
@@ -151,9 +154,11 @@ class ArgillaTrainer:
             FrameworkError: nothing is trained yet. ConfigError: predictions of the task are no records.
         """
         run = self.get_trainer()
-        one = not isinstance(text, list | tuple) and not _is_records(text)
-        values = [text] if one else list(text)
-        found = run.predict([predicted.as_input(value) for value in values], batch_size=batch_size)
+        one = _is_one(text)
+        of_records = _is_records(run.settings.train) or str(run.settings.train).startswith(_LOCKED)
+        values = [value if of_records else run.as_roles(value) for value in ([text] if one else text)]
+        inputs = [predicted.as_input(value, self.task, whole=of_records) for value in values]
+        found = run.predict(inputs, batch_size=batch_size)
         made: list[Any] = list(found)
         if as_argilla_records:
             pairs = zip(found, values, strict=True)
@@ -271,6 +276,12 @@ def _framework(name: Any) -> str:
 
 def _is_records(data: Any) -> bool:
     return hasattr(type(data), "record_type")
+
+
+def _is_one(text: Any) -> bool:
+    """Whether it is one input; a table is none of many, and is refused as an input."""
+    known = isinstance(text, str | Mapping | Record) or not isinstance(text, Iterable)
+    return known or hasattr(text, "columns") or hasattr(text, "column_names")
 
 
 def _check(given: Mapping[str, Any], known: Sequence[str]) -> None:

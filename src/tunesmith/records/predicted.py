@@ -17,11 +17,14 @@ RECORDS = {task: name for name, task in TASKS.items()}
 """The task that trains -> the records' task."""
 
 
-def as_input(value: Any) -> Any:
-    """What a model reads of a record, or of the named inputs of one; anything else as it is."""
+def as_input(value: Any, task: str, *, whole: bool) -> Any:
+    """What a model reads of a record, or of the named inputs of one; anything else as it is.
+
+    whole: the model was trained on records, and reads all inputs, where another reads the one called text.
+    """
     if isinstance(value, Record):
         return input_of(value)
-    if isinstance(value, Mapping) and not {"text", "tokens"} & set(value):
+    if task == TASKS["TextClassification"] and isinstance(value, Mapping) and (whole or "text" not in value):
         return input_of(TextClassificationRecord(inputs=value))
     return value
 
@@ -62,7 +65,7 @@ def _copied(record: Record) -> Any:
 
 def _made(value: Any, task: str, several: bool) -> Any:
     if task == "sequence-sequence":
-        return Text2TextRecord(value["text"] if isinstance(value, Mapping) else value)
+        return Text2TextRecord(value.get("text", value.get("source")) if isinstance(value, Mapping) else value)
     if isinstance(value, Mapping):
         inputs = {str(name): part if isinstance(part, list) else str(part) for name, part in value.items()}
         return TextClassificationRecord(inputs=inputs, multi_label=several)

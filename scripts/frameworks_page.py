@@ -28,7 +28,8 @@ def page() -> str:
     text += "\n"
     for row in rows:
         own = "; it runs in [an environment of its own](workers.md)" if "environment" in row else ""
-        text += f"- **{row['framework']}**: {reasons(row)}{own}\n"
+        needs = f"; {row['needs']}" if "needs" in row else ""
+        text += f"- **{row['framework']}**: {reasons(row)}{needs}{own}\n"
     return text
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import csv
+import random
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from tunesmith import samples
 
 TEXT, TOKENS, ALIKE = "text-classification", "token-classification", "sentence-similarity"
+
+VECTORS = "word-vectors.txt"
+"""Stands for the file that `word_vectors` writes."""
 
 SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("baseline", TEXT): {},
@@ -19,6 +25,8 @@ SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("setfit", TEXT): {"max_steps": 4, "batch_size": 8, "body_learning_rate": 3e-4, "max_length": 32},
     ("spacy", TEXT): {"max_epochs": 5},
     ("spacy", TOKENS): {"max_epochs": 7},
+    ("spark-nlp", TEXT): {"base": VECTORS, "maxEpochs": 20, "memory": "4G"},
+    ("spark-nlp", TOKENS): {"base": VECTORS, "maxEpochs": 20, "memory": "4G"},
     ("openai", TEXT): {"base": "gpt-4.1-mini-2025-04-14", "yes": True, "poll_interval": 0.05},
     ("openai", TOKENS): {"base": "gpt-4.1-mini-2025-04-14", "yes": True, "poll_interval": 0.05},
     ("transformers", TEXT): {"base": "minilm", "num_train_epochs": 1, "learning_rate": 1e-3, "maxlength": 32},
@@ -109,6 +117,19 @@ def alike() -> tuple[Rows, Rows]:
             first = one.format(person=person, place=place)
             rows.append({"sentence1": first, "sentence2": two.format(person=second, place=there), "score": found})
     return rows[:60], rows[60:]
+
+
+def word_vectors(file: Path, width: int = 100) -> Path:
+    """A vector for each word of the small tasks, in lower case: the sum of those of its pieces of three letters."""
+    texts = [text for text, _ in _messages()] + [" ".join(row["tokens"]) for part in tagged() for row in part]
+    words = sorted({word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower())})
+    lines = []
+    for word in words:
+        pieces = [f"<{word}>"[at : at + 3] for at in range(len(word))]
+        vector = [sum(random.Random(f"{piece} {at}").uniform(-1, 1) for piece in pieces) for at in range(width)]
+        lines.append(" ".join([word, *(f"{value:.4f}" for value in vector)]))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
 
 
 DATA = {TEXT: classes, TOKENS: tagged, ALIKE: alike}

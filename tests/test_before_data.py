@@ -35,7 +35,7 @@ def test_a_base_that_cannot_be_had(tmp_path: Path, settings: dict[str, Any], tol
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["spacy-transformers", "spark-nlp"])
+@pytest.mark.parametrize("name", ["spacy-transformers"])
 def test_a_framework_that_trains_nothing_yet_says_so_and_names_the_one_that_does(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnsupportedTask) as caught:
         tunesmith.train(unread(), framework=name, output_dir=tmp_path / "out")

@@ -18,6 +18,7 @@ from tunesmith.errors import (
     FrameworkError,
     MissingCredential,
     NoEnvironment,
+    NoJvmPackage,
     NothingToTrain,
     NotInstalled,
     OutOfMemory,
@@ -89,6 +90,10 @@ EVERY = [
         "tunesmith frameworks install span-marker",
     ),
     (
+        NoJvmPackage("spark-nlp", "its jar was not named: set jar= to it"),
+        "spark-nlp trains in a Java virtual machine, and its jar was not named: set jar= to it.",
+    ),
+    (
         UnsupportedTask("setfit", "question-answering", "it has no span head", ["transformers"]),
         "setfit cannot train question-answering: it has no span head. Frameworks that can: transformers.",
     ),
@@ -154,6 +159,7 @@ def test_every_class_that_is_raised_has_its_message_read_here() -> None:
         (RequestRefused, ValueError),
         (NotInstalled, ImportError),
         (NoEnvironment, NotInstalled),
+        (NoJvmPackage, NotInstalled),
         (ConfigError, ValueError),
         (Diverged, TrainingFailed),
         (OutOfMemory, TrainingFailed),

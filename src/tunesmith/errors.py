@@ -135,6 +135,14 @@ class NoEnvironment(NotInstalled):
         ImportError.__init__(self, f"{told}: tunesmith frameworks install {framework}")
 
 
+class NoJvmPackage(NotInstalled):
+    """A framework whose package for the Java virtual machine is not there. `problem` says why, and what to do."""
+
+    def __init__(self, framework: str, problem: str) -> None:
+        self.package = self.extra = self.framework = framework
+        ImportError.__init__(self, f"{framework} trains in a Java virtual machine, and {problem}.")
+
+
 class UnsupportedTask(FrameworkError, ValueError):
     """A framework that cannot carry a task, refused before data is loaded."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ import tunesmith
 from tunesmith import Run
 from tunesmith.errors import UnsupportedTask
 from tunesmith.frameworks import worker_environment
+from tunesmith.frameworks.spark_nlp_session import VARIABLE
 from tunesmith.registry import frameworks, tasks
 
 FRAMEWORKS = [name for name in frameworks.names() if any(pair[0] == name for pair in small_tasks.SETTINGS)]
@@ -24,7 +28,13 @@ PAIRS = [(name, task) for name in FRAMEWORKS for task in small_tasks.DATA if fra
 
 
 def marks(framework: str) -> list[Any]:
-    """A framework in an environment of its own is tested where there is one; its library starts slowly."""
+    """A framework in an environment of its own is tested where there is one; its library starts slowly.
+
+    Spark NLP is tested where its jar is: elsewhere it prepares data alone, in `test_spark_nlp.py`.
+    """
+    if framework == "spark-nlp":
+        absent = not Path(os.environ.get(VARIABLE, "")).is_file()
+        return [pytest.mark.skipif(absent, reason=f"{VARIABLE} names no jar of Spark NLP"), pytest.mark.timeout(400)]
     return [pytest.mark.workers, pytest.mark.timeout(400)] if framework in worker_environment.names() else []
 
 
@@ -64,8 +74,15 @@ def stranger() -> Any:
 
 
 def fit(framework: str, task: str, train: Any, held: Any, folder: Path | str = "", seed: int = 1) -> Run:
-    settings = small_tasks.SETTINGS[framework, task]
+    settings = dict(small_tasks.SETTINGS[framework, task])
+    if settings.get("base") == small_tasks.VECTORS:
+        settings["base"] = str(_vectors())
     return tunesmith.train(train, test=held, task=task, framework=framework, output_dir=folder, seed=seed, **settings)
+
+
+@cache
+def _vectors() -> Path:
+    return small_tasks.word_vectors(Path(mkdtemp(prefix="tunesmith-")) / small_tasks.VECTORS)
 
 
 def inputs(task: str, rows: Sequence[Any]) -> list[Any]:

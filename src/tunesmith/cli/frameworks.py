@@ -69,7 +69,7 @@ def _joined(argv: Sequence[str]) -> list[str]:
 def matrix() -> list[dict[str, Any]]:
     """A row a framework: `tasks` has None for each that it trains, the reason for each that it does not.
 
-    `environment` and `installed` where it needs an environment of its own.
+    `environment` and `installed` where it needs an environment of its own; `needs` where it needs what pip has not.
     """
     return [_row(name) for name in registered.names()]
 
@@ -82,6 +82,8 @@ def _row(name: str) -> dict[str, Any]:
     if name in worker_environment.names():
         environment = worker_environment.Environment(name)
         row |= {"environment": str(environment.folder), "installed": environment.installed()}
+    if needs := getattr(framework, "needs", ""):
+        row["needs"] = needs
     return row
 
 
@@ -115,7 +117,7 @@ def _page(rows: Sequence[Mapping[str, Any]]) -> str:
 def _line(row: Mapping[str, Any]) -> str:
     """What a framework does not train and why, and where its environment is; "" where there is nothing to say."""
     name = row["framework"]
-    parts = [reasons(row)]
+    parts = [reasons(row), row.get("needs", "")]
     if "environment" in row:
         missing = f"its environment is not installed: tunesmith frameworks install {name}"
         parts.append(f"its environment is {row['environment']}" if row["installed"] else missing)

@@ -1,26 +1,45 @@
-"""Spark NLP: its training data, a pandas frame or a Spark frame."""
+"""Spark NLP: its training data, a pandas frame or a Spark frame; and training, where its JVM package is present."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from ..config import Settings
 from ..errors import ConfigError, NotInstalled
-from ..tasks.base import Example, Examples, RowId
+from ..folder import RunFolder
+from ..hooks import Hooks
+from ..tasks.base import Example, Examples, RowId, Task
 from ..tasks.word_tags import Misfit
-from . import base, tables
+from ..training_arguments import Argument
+from . import base, spark_nlp_base, spark_nlp_session, tables
+from .spark_nlp_arguments import ARGUMENTS, SEVERAL, SINGLE, WORDS, named
+from .trained import Trained, kept, read, refuse_hooks, refuse_kind, refuse_pairs
+
+_LEARNERS = {base.TEXT: (SINGLE, SEVERAL), base.TOKENS: (WORDS,)}
 
 
 @dataclass(frozen=True)
 class SparkNLPFramework:
-    """Data only, so far."""
+    """Embeddings, and a network on them: ClassifierDL, MultiClassifierDL or NerDL.
+
+    needs: what must be on the machine beside packages of Python; the support matrix tells it.
+    """
 
     name: str = "spark-nlp"
+    heeds: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ("spark-nlp", "pyspark")
+    needs: str = "it trains where its JVM package is present, and prepares data everywhere"
+
+    @property
+    def arguments(self) -> Mapping[str, Argument]:
+        return ARGUMENTS
 
     def why_not(self, task: str) -> str | None:
-        """The reason: nothing is trained."""
-        return base.trains_nothing(self.name)
+        """None: the task can be trained. Else the reason."""
+        return None if task in _LEARNERS else "it learns classes of texts and tags of words"
 
     def why_not_prepare(self, task: str) -> str | None:
         """None: the task's data can be prepared. Else the reason."""
@@ -53,6 +72,50 @@ class SparkNLPFramework:
             return _frame(dict(zip(types, cells, strict=True)), types, session)
 
         return base.one_or_both(splits, frame)
+
+    def open(self, task: str, settings: Settings, hooks: Hooks) -> Hooks:
+        """`hooks` with the session and the embeddings, which are not loaded yet.
+
+        Raises:
+            NotInstalled, NoJvmPackage: what it runs in is missing. ConfigError, ArtifactError: a setting, or the base.
+        """
+        from .spark_nlp_fitting import Opened
+
+        refuse_hooks(self.name, settings, hooks)
+        named(settings.training, _LEARNERS[task])
+        spark_nlp_session.check_installed()
+        spark_nlp_session.check_jar(settings.training.get("jar"))
+        embeddings = spark_nlp_base.read(spark_nlp_base.find(settings.base, task), task)
+        memory = settings.training.get("memory", ARGUMENTS["memory"].default)
+        session = spark_nlp_session.open_session(settings.training.get("jar"), memory)
+        return replace(hooks, opened=Opened(session, embeddings))
+
+    def fit(
+        self, task: Task, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, hooks: Hooks
+    ) -> Trained:
+        """Train; see `spark_nlp_fitting.fit`.
+
+        Raises:
+            UnsupportedTask: numbers for labels, or pairs of texts. TrainingFailed: Spark NLP stopped.
+        """
+        from . import spark_nlp_fitting
+
+        if task.name == base.TEXT:
+            refuse_kind(self.name, task.name, splits["train"], ("single", "multi"))
+            refuse_pairs(self.name, task.name, splits["train"])
+        return kept(spark_nlp_fitting.fit(splits, settings, folder, hooks.opened), folder)
+
+    def load(self, task: str | None, folder: Path, model_args: Mapping[str, Any] | None = None) -> Trained:
+        """A saved pipeline.
+
+        Raises:
+            ArtifactError: none is there. NotInstalled, NoJvmPackage: what it runs in is missing.
+        """
+        from . import spark_nlp_fitting
+
+        name, kind, labels, told = read(self.name, task, folder)
+        session = spark_nlp_session.open_session(None, ARGUMENTS["memory"].default)
+        return spark_nlp_fitting.load(session, folder, name, kind, labels, kept={"threshold": told.get("threshold")})
 
 
 def _types(task: str, *, several: bool) -> dict[str, str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -26,22 +23,6 @@ def examples(items: list[Example], kind: str = "") -> Examples:
 
 def frame(task: str, items: list[Example], labels: list[str], kind: str = "", **options: Any) -> Any:
     return FRAMEWORK.prepare(task, {"train": examples(items, kind)}, labels=labels, **options)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[Any]:
-    if shutil.which("java") is None:
-        pytest.skip("Spark needs Java, which is not installed")
-    sql = pytest.importorskip("pyspark.sql")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYSPARK_PYTHON", sys.executable)
-    patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    builder = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    made = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
-    made.sparkContext.setLogLevel("ERROR")
-    yield made
-    made.stop()
-    patch.undo()
 
 
 def test_texts_and_labels_are_the_sources_row_by_row() -> None:

@@ -28,7 +28,7 @@ from .worker_words import sentences, types_of, words_of
 NAME = "spark-nlp"
 _CLASSES = (2, 100)  # that its classifiers learn, at least and at most
 _EPOCH = re.compile(r"Epoch:? (\d+)")
-_NUMBER = re.compile(r"([A-Za-z][\w -]*?): (-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)")
+_NUMBER = re.compile(r"([A-Za-z][\w-]*): (-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)")
 _FILES = ("metadata", "stages")  # of a pipeline's folder
 
 
@@ -146,7 +146,7 @@ def read_logs(folder: Path) -> tuple[Mapping[str, Any], ...]:
     for file in sorted(folder.glob("*.log")):
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             epoch = _EPOCH.search(line)
-            numbers = {name.strip(" -"): float(value) for name, value in _NUMBER.findall(line)}
+            numbers = {name: float(value) for name, value in _NUMBER.findall(line)}
             if epoch and "loss" in numbers:
                 found.append({"epoch": int(epoch[1]), **numbers})
     return tuple(found)

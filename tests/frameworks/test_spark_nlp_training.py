@@ -390,7 +390,8 @@ def test_words_are_tagged_and_the_pipeline_reads_plain_texts(base: str, tmp_path
 
 @with_jar
 def test_what_spark_nlp_refuses_is_told_in_a_line(base: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="learns from 2 to 100 labels; the training rows have 1"):
-        learned(base, TEXT, ([{"text": "a", "label": "x"}] * 4, [{"text": "b", "label": "x"}]), tmp_path)
+    rows = [{"text": f"word {place}", "label": f"name {place}"} for place in range(101)]
+    with pytest.raises(DataError, match="ClassifierDLApproach learns from 2 to 100 labels; the training rows have 101"):
+        learned(base, TEXT, (rows, rows), tmp_path)
     with pytest.raises(TrainingFailed, match=r"Spark NLP stopped while training: .*graph"):
         learned(base, TOKENS, small_tasks.tagged(), tmp_path, graphFolder=str(tmp_path))

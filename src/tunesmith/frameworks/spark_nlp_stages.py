@@ -86,7 +86,8 @@ def learned(name: str, model: Any) -> Any:
         return model
     from sparknlp.annotator import MultiClassifierDLModel
 
-    return MultiClassifierDLModel(java_model=model._java_obj)
+    made, model._java_obj = model._java_obj, None  # a wrapper that ends lets go of what it wraps, others' or not
+    return MultiClassifierDLModel(java_model=made)
 
 
 def telling() -> Any:

@@ -46,6 +46,7 @@ def session() -> Iterator[Any]:
         builder = builder.config("spark.jars", jar).config("spark.driver.memory", "4G")
     made = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
     made.sparkContext.setLogLevel("ERROR")
+    made.range(1).collect()  # the first job is slow
     yield made
     made.stop()
     patch.undo()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -97,7 +98,7 @@ def test_a_variable_that_names_no_file_is_told(
         train()
 
 
-def test_a_setting_that_names_no_file_is_told(tmp_path: Path) -> None:
+def test_a_setting_that_names_no_file_is_told(no_session: None, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"setting 'jar' is .*: expected the path of the jar of Spark NLP, a file"):
         train(jar=str(tmp_path / "gone.jar"))
 
@@ -300,6 +301,39 @@ def saved_model(folder: Path) -> Path:
     told = {"framework": "spark-nlp", "task": TEXT, "kind": "single", "labels": Labels("single", ("a", "b")).to_dict()}
     (folder / "tunesmith.json").write_text(json.dumps(told), encoding="utf-8")
     return folder
+
+
+# What it keeps, by stages of Spark's own
+
+
+def test_the_model_of_several_labels_outlives_what_it_came_in(session: Any, library: Any) -> None:
+    from pyspark.ml.feature import Binarizer
+
+    came = Binarizer()
+    came._java_obj.setThreshold(0.25)
+    uid = came.uid
+    made = spark_nlp_stages.learned(SEVERAL, came)
+    del came
+    gc.collect()
+    assert type(made).__name__ == "MultiClassifierDLModel"
+    assert (made._java_obj.uid(), made.getThreshold()) == (uid, 0.25)
+
+
+def test_a_pipeline_that_is_saved_again_is_the_one_that_is_read(session: Any, library: Any, tmp_path: Path) -> None:
+    from pyspark.ml import PipelineModel
+    from pyspark.ml.feature import Binarizer
+
+    labels, kept = Labels("multi", ("a", "b")), {"threshold": 0.4}
+    for threshold in (0.25, 0.75):
+        stage = Binarizer(threshold=threshold, inputCol="x", outputCol="y")
+        pipeline = PipelineModel([stage])
+        spark_nlp_fitting.trained(pipeline, session, TEXT, "multi", labels, kept=kept).save(tmp_path)
+    assert len(list((tmp_path / "stages").iterdir())) == 1
+    assert PipelineModel.load(str(tmp_path)).stages[0].getThreshold() == 0.75
+    again = spark_nlp_fitting.load(session, tmp_path, TEXT, "multi", labels, kept=kept)
+    assert (again.module.stages[0].uid, again.kept) == (stage.uid, kept)
+    with pytest.raises(ArtifactError, match="Spark NLP cannot load it: "):
+        spark_nlp_fitting.load(session, tmp_path / "gone", TEXT, "multi", labels, kept=kept)
 
 
 # Its logs and its errors

@@ -85,7 +85,8 @@ class SparkNLPFramework:
         named(settings.training, _LEARNERS[task])
         spark_nlp_session.check_installed()
         spark_nlp_session.check_jar(settings.training.get("jar"))
-        embeddings = spark_nlp_base.read(spark_nlp_base.find(settings.base, task), task)
+        given = settings.base if hooks.base is None else hooks.base
+        embeddings = spark_nlp_base.read(spark_nlp_base.find(given, task), task)
         memory = settings.training.get("memory", ARGUMENTS["memory"].default)
         session = spark_nlp_session.open_session(settings.training.get("jar"), memory)
         return replace(hooks, opened=Opened(session, embeddings))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ..declaring import argument, table
@@ -38,12 +37,6 @@ def _share(value: Any) -> float:
     return float(value)
 
 
-def _file(value: Any) -> str:
-    if not isinstance(value, str | Path) or not Path(value).is_file():
-        raise ValueError
-    return str(value)
-
-
 _SHARE: Mapping[str, Any] = {"type": "float | None", "read": _share, "expected": "a number from 0 to 1"}
 
 ARGUMENTS = table(
@@ -53,8 +46,6 @@ ARGUMENTS = table(
             None,
             "The jar of Spark NLP, with all that it needs in it; TUNESMITH_SPARK_NLP_JAR names it as well.",
             type="str | None",
-            read=_file,
-            expected="the path of the jar of Spark NLP, a file",
         ),
         argument("memory", "16G", "Memory of the Java virtual machine, where this run starts it."),
         argument(

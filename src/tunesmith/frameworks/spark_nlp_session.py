@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import NoJvmPackage, NotInstalled
+from ..errors import ConfigError, NoJvmPackage, NotInstalled
 
 VARIABLE = "TUNESMITH_SPARK_NLP_JAR"
 _NAME = "spark-nlp"
@@ -24,7 +24,11 @@ def check_installed() -> None:
 
 
 def check_jar(jar: str | None) -> None:
-    """Raises: NoJvmPackage, where no jar was named and no session is active; nothing is started."""
+    """Nothing is started.
+
+    Raises:
+        NoJvmPackage: no session is active, and no jar was named. ConfigError: `jar` names no file.
+    """
     from pyspark.sql import SparkSession
 
     if SparkSession.getActiveSession() is None:
@@ -36,6 +40,7 @@ def open_session(jar: str | None, memory: str) -> Any:
 
     Raises:
         NotInstalled: a Python package is missing. NoJvmPackage: there is no jar, no Java, or a session without it.
+        ConfigError: `jar` names no file.
     """
     check_installed()
     from pyspark.sql import SparkSession
@@ -76,6 +81,8 @@ def _jar(given: str | None) -> str:
     if not named:
         told = f"its jar was not named: set jar= or {VARIABLE} to it, or start a Spark session with it"
         raise NoJvmPackage(_NAME, told)
+    if given and not Path(given).is_file():
+        raise ConfigError("jar", given, "the path of the jar of Spark NLP, a file")
     if not Path(named).is_file():
         told = f"{VARIABLE} is {named!r}, where no file is: set it to the jar of Spark NLP"
         raise NoJvmPackage(_NAME, told)

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,16 @@ def test_a_file_of_vectors_tells_its_dimension(tmp_path: Path) -> None:
     assert (found.kind, found.dimension, found.reads) == ("word_embeddings", 3, ("document", "token"))
 
 
+def test_vectors_are_named_by_what_they_are_and_not_by_their_file(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    one, same = vectors(tmp_path / "a"), vectors(tmp_path / "b")
+    other = vectors(tmp_path / "c", "a 9 9 9\n")
+    refs = [spark_nlp_stages.reference(file) for file in (one, same, other)]
+    assert refs[0] == refs[1] != refs[2]
+    assert refs[0].startswith("vectors-")
+
+
 @pytest.mark.parametrize("text", ["", "word\n", "two words 0.5\n", "a b c\n"])
 def test_a_file_that_holds_no_vectors_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ArtifactError, match=r"is no file of word vectors: expected a word and its numbers"):
@@ -315,6 +326,7 @@ def test_the_model_of_several_labels_outlives_what_it_came_in(session: Any, libr
     made = spark_nlp_stages.learned(SEVERAL, came)
     del came
     gc.collect()
+    time.sleep(1.5)  # what nobody wraps is let go of within a second
     assert type(made).__name__ == "MultiClassifierDLModel"
     assert (made._java_obj.uid(), made.getThreshold()) == (uid, 0.25)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,14 @@ def embedding(found: Embeddings) -> Any:
         from sparknlp.common import ReadAs
 
         made = WordEmbeddings().setStoragePath(uri(found.path), ReadAs.TEXT).setDimension(found.dimension)
-        made = made.setStorageRef(found.path.stem)
+        made = made.setStorageRef(reference(found.path))
     return made.setInputCols(list(found.reads)).setOutputCol("embeddings")
+
+
+def reference(file: Path) -> str:
+    """The name of a file of vectors in the library's storage, where two of one name would be one."""
+    with file.open("rb") as read:
+        return f"{file.stem}-{hashlib.file_digest(read, 'sha256').hexdigest()[:12]}"
 
 
 def of_texts(found: Embeddings, pooling: str) -> list[Any]:

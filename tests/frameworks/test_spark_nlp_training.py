@@ -387,7 +387,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def learned(base: str, task: str, rows: tuple[Any, Any], folder: Path, **settings: Any) -> Any:
     train, held = rows
-    given = {"base": base, "maxEpochs": 20, "memory": "4G", **settings}
+    given = {"base": base, "maxEpochs": 40, "batchSize": 8, "memory": "4G", **settings}
     return tunesmith.train(train, test=held, task=task, framework="spark-nlp", output_dir=folder, seed=1, **given)
 
 

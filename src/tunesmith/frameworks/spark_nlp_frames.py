@@ -8,6 +8,7 @@ from typing import Any
 
 from ..metrics.tagging import entities
 from ..tasks.base import Example, Prediction, Span
+from ..tasks.text_classification import by_scores
 from .worker_words import Place, types_of, word_tags
 
 ROW = "row"  # the place of a row: a frame has no order of its own
@@ -101,11 +102,9 @@ def category(example: Example, found: Sequence[Any], names: Sequence[str], thres
     told: Mapping[str, str] = found[0]["metadata"] if found else {}
     if threshold is not None:
         scores = {name: float(told.get(name, 0)) for name in names}
-        chosen = tuple(name for name, score in scores.items() if score >= threshold and name in told)
-        return Prediction(example.id, labels=chosen, scores=scores)
+        return by_scores(example.id, scores, several=True, threshold=threshold)
     scores = {name: float(told.get(name, 0)) if found else 1 / len(names) for name in names}
-    label = found[0]["result"] if found else names[0]
-    return Prediction(example.id, label=label, score=scores[label], scores=scores)
+    return by_scores(example.id, scores, several=False)
 
 
 def entities_of(example: Example, found: Sequence[Any], places: Sequence[Place], names: Sequence[str]) -> Prediction:

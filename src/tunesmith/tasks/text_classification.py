@@ -35,11 +35,13 @@ THRESHOLD = 0.5  # a label of a row of several is predicted from this probabilit
 _NO_LABEL = "(no label)"  # how a prediction without one is counted: as a class that no row has
 
 
-def by_scores(row: RowId | None, scores: Mapping[str, float], *, several: bool) -> Prediction:
+def by_scores(
+    row: RowId | None, scores: Mapping[str, float], *, several: bool, threshold: float = THRESHOLD
+) -> Prediction:
     """What the probabilities of the labels predict: the likeliest, or of several each that reaches the threshold."""
     if several:
         return Prediction(
-            row, labels=tuple(name for name, chance in scores.items() if chance >= THRESHOLD), scores=scores
+            row, labels=tuple(name for name, chance in scores.items() if chance >= threshold), scores=scores
         )
     label = max(scores, key=scores.__getitem__)
     return Prediction(row, label=label, score=scores[label], scores=scores)

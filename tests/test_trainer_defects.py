@@ -1,7 +1,10 @@
 """The defects of Argilla v1's trainer, by their numbers in our study of it, over every framework of this environment.
 
-Those of records, preparing and client are in records/test_defects.py; 10 to 12 and 16 are of tasks that the trainer had
-elsewhere, 14, 15 and 27 of single libraries.
+Those of records, preparing and client (2, 8, 9, 14, 18 to 20, 22, 25) are in records/test_defects.py. Of single
+libraries: 1 in frameworks/test_setfit.py, 6 in workers/test_span_marker.py, 10 in
+frameworks/test_sentence_transformers.py, 15 in frameworks/test_openai_training.py and test_openai_jobs.py. 27 is in
+test_public.py, 20, 22, 25 and 26 of the trainer are in test_argilla_trainer.py. 11, 12 and 16 are of data sets that are
+not here.
 """
 
 from __future__ import annotations

@@ -135,7 +135,8 @@ class ArgillaTrainer:
         records = self._test if _is_records(self._test) else None
         before = None
         if records is not None:  # now: the folder may be that of the run before
-            before = improving.former(self._train, records, self.task, folder, self._run)
+            consent = bool(self._config.get("yes"))
+            before = improving.former(self._train, records, self.task, folder, self._run, consent=consent)
         self._run = api.train(self._train, output_dir=folder, listener=listener, ask=ask, **given)
         if before is not None:
             self.comparison = improving.judged(before, self._run, self._train, records)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import api
+from .config import arguments
 from .errors import TunesmithError
 from .evaluation.comparison import Comparison, compared
 from .run import Run
@@ -29,24 +30,34 @@ class Former:
     predictions: Sequence[Prediction]
 
 
-def former(train: Any, test: Any, task: str, output_dir: str, last: Run | None) -> Former | None:
+def former(train: Any, test: Any, task: str, output_dir: str, last: Run | None, *, consent: bool) -> Former | None:
     """The run before on these data sets of records: the last one, else that of their history, else that in the folder.
 
     None where there is none, or none that predicts the task. Call it before `output_dir` is written anew.
+    consent: whether records may be sent to a service; without, a model that a service keeps is not asked.
     """
     if last is not None:
+        if not _may_ask(last, consent):
+            return None
         name = str(last.folder.path or "the run before")
         return Former(name, {record.id for record in train}, last.predict(test))
     for folder in (_in_history(train, test), output_dir):
         if folder and Path(folder, "run.lock").is_file():
             try:
                 run = api.load(folder)
-                if run.task.name == task:
+                if run.task.name == task and _may_ask(run, consent):
                     known = run.folder.read_json("run.lock")["data"]["train"]["rows"]
                     return Former(os.fspath(folder), set(known), run.predict(test))
             except (TunesmithError, KeyError) as error:
                 _log.warning("the run in %s cannot be compared with: %s", folder, error)
     return None
+
+
+def _may_ask(run: Run, consent: bool) -> bool:
+    if consent or "yes" not in arguments(run.settings.framework):
+        return True
+    _log.warning("the run before is a model of a service, which is sent no record without yes=True: it is not compared")
+    return False
 
 
 def _in_history(train: Any, test: Any) -> str | None:

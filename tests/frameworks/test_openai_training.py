@@ -361,3 +361,30 @@ def test_argillas_trainer_tunes_predicts_and_drops_no_key(service: Service, tmp_
     assert {score for _, score in found[1].prediction} == {0.0}
     again = ArgillaTrainer.load(tmp_path)
     assert again.predict("free prize").prediction == found[0].prediction
+
+
+@pytest.mark.filterwarnings("ignore:no settings were given")
+def test_a_former_model_of_the_service_is_sent_no_held_out_record_without_consent(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = [
+        rg.TextClassificationRecord(text=row["text"], annotation=row["label"], id=at)
+        for at, row in enumerate(ROWS + HELD)
+    ]
+    rg.log(made, "asked", verbose=False)
+    consented = {"yes": True, "poll_interval": 0.02}
+    first = ArgillaTrainer("asked", "openai", model=BASE, train_size=0.75, framework_kwargs=consented)
+    first.train(tmp_path / "first")
+    again = ArgillaTrainer("asked", "openai", model=BASE, train_size=0.5, seed=1, framework_kwargs=consented)
+    again.train(tmp_path / "again")
+    assert again.comparison is not None
+    before = len(service.requests)
+    other = ArgillaTrainer("asked", "baseline", train_size=0.5, seed=2)
+    other.train()
+    first.update_config(yes=False)
+    with pytest.raises(ConfigError, match="yes=True"):
+        first.train()
+    assert len(service.requests) == before
+    assert other.comparison is None
+    assert "which is sent no record without yes=True: it is not compared" in caplog.text
+    session.close()

@@ -474,6 +474,15 @@ def test_a_run_of_other_settings_is_compared_with_the_one_before(spam: str) -> N
     assert str(found).endswith("on 36 rows: no difference can be told")
 
 
+def test_a_run_that_was_not_kept_does_not_hide_the_one_before_it(spam: str, tmp_path: Path) -> None:
+    ArgillaTrainer(spam, "baseline", train_size=0.7).train(tmp_path / "kept")
+    ArgillaTrainer(spam, "baseline", train_size=0.7).train()
+    third = ArgillaTrainer(spam, "baseline", train_size=0.7)
+    third.train()
+    assert third.comparison is not None
+    assert third.comparison.former == str(tmp_path / "kept")
+
+
 def test_a_former_run_that_is_gone_is_no_hindrance(spam: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ArgillaTrainer(spam, "baseline", train_size=0.7).train(tmp_path / "model")
     (tmp_path / "model" / "tunesmith.json").write_text("{", encoding="utf-8")

@@ -61,7 +61,7 @@ def _may_ask(run: Run, consent: bool) -> bool:
 
 
 def _in_history(train: Any, test: Any) -> str | None:
-    """The folder of the run that was the last to use the first records."""
+    """The folder of the run that was the last to use the first records, of those whose folder is here."""
     origin = test.origin
     if origin is None:
         return None
@@ -70,7 +70,8 @@ def _in_history(train: Any, test: Any) -> str | None:
         if record.key in origin.keys:
             events = origin.holder.history(origin.name, origin.workspace, record.id)
             found += [(event.at, event.set["run"]) for event in events if event.set.get("run")]
-    return max(found)[1] if found else None
+    here = (run for _, run in sorted(found, reverse=True) if Path(run, "run.lock").is_file())
+    return next(here, None)
 
 
 def judged(before: Former, run: Run, train: Any, test: Any) -> Comparison | None:

@@ -20,7 +20,7 @@ takes.
 
 
 def page() -> str:
-    rows = [row for row in matrix() if row["framework"] in frameworks.members]
+    rows = [row for row in matrix() if frameworks.resolve(row["framework"]) in frameworks.members]
     heads = [f"[{HEADS[task]}](tasks/{task}.md)" for task in tasks.members]
     text = HEAD + f"| | {' | '.join(heads)} |\n|---|{':-:|' * len(heads)}\n"
     for row in rows:

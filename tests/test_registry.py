@@ -81,3 +81,9 @@ def test_an_unknown_task_is_never_taken_for_classification() -> None:
 def test_an_alias_may_imply_settings() -> None:
     assert tasks.settings_of(" Regression") == {"label_kind": "regression"}
     assert tasks.settings_of("text-classification") == tasks.settings_of("no task") == {}
+
+
+def test_an_alias_with_settings_is_offered_after_the_name_that_it_leads_to() -> None:
+    offered = frameworks.offered()
+    assert offered[:2] == ("transformers", "peft")
+    assert tuple(name for name in offered if name != "peft") == frameworks.names()

@@ -269,7 +269,7 @@ def _framework(name: Any) -> str:
     """
     name = getattr(name, "value", name)
     if not isinstance(name, str):
-        known = ", ".join(registry.frameworks.names())
+        known = ", ".join(registry.frameworks.offered())
         raise ConfigError("framework", name, f"the name of one: {known}")
     canonical = registry.frameworks.resolve(name)
     return "peft" if registry.frameworks.settings_of(name) else canonical

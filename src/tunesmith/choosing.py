@@ -180,7 +180,7 @@ def _made(
         if name not in known:
             raise UnknownSetting(name, known)
     if not names:
-        raise ConfigError("frameworks", list(names), f"names of some: {', '.join(registered.names())}")
+        raise ConfigError("frameworks", list(names), f"names of some: {', '.join(registered.offered())}")
     made: dict[str, Settings] = {}
     own = {plain(name): each for name, each in options.items()}
     for name in map(plain, names):

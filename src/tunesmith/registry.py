@@ -34,6 +34,13 @@ class Registry:
         """Every member's name, ours first, then outsiders' in alphabetical order."""
         return (*self.members, *sorted(set(self._outsiders()) - set(self.members)))
 
+    def offered(self) -> tuple[str, ...]:
+        """`names`, each followed by the aliases that lead to it with settings of their own: 'peft' is one."""
+        found: list[str] = []
+        for name in self.names():
+            found += [name, *(alias for alias in self.implied if self.aliases[alias] == name)]
+        return tuple(found)
+
     def resolve(self, name: str) -> str:
         """The canonical name of `name` or of one of its aliases ('_' and '-' are the same, case is not looked at).
 

@@ -23,7 +23,7 @@ from tunesmith.frameworks import worker_environment
 from tunesmith.frameworks.spark_nlp_session import VARIABLE
 from tunesmith.registry import frameworks, tasks
 
-FRAMEWORKS = [name for name in frameworks.names() if any(pair[0] == name for pair in small_tasks.SETTINGS)]
+FRAMEWORKS = [name for name in frameworks.offered() if any(pair[0] == name for pair in small_tasks.SETTINGS)]
 PAIRS = [(name, task) for name in FRAMEWORKS for task in small_tasks.DATA if frameworks.get(name).why_not(task) is None]
 
 
@@ -48,9 +48,15 @@ def _service() -> Any:
 
 
 @pytest.fixture(scope="module", params=[pytest.param(pair, marks=marks(pair[0]), id="-".join(pair)) for pair in PAIRS])
-def trained(request: Any, tmp_path_factory: Any) -> tuple[Run, list[Any]]:
+def pair(request: Any) -> Any:
+    """(framework, task)"""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def trained(pair: tuple[str, str], tmp_path_factory: Any) -> tuple[Run, list[Any]]:
     """A run of the pair in a folder, and the held-out inputs."""
-    framework, task = request.param
+    framework, task = pair
     train, held = small_tasks.DATA[task]()
     folder = tmp_path_factory.mktemp("run")
     return fit(framework, task, train, held, folder), inputs(task, held)
@@ -75,20 +81,26 @@ def stranger() -> Any:
 
 def fit(framework: str, task: str, train: Any, held: Any, folder: Path | str = "", seed: int = 1) -> Run:
     settings = dict(small_tasks.SETTINGS[framework, task])
-    if settings.get("base") == small_tasks.VECTORS:
-        settings["base"] = str(_vectors())
+    if settings.get("base") in _MADE:
+        settings["base"] = str(_made(settings["base"]))
     return tunesmith.train(train, test=held, task=task, framework=framework, output_dir=folder, seed=seed, **settings)
 
 
+_MADE = {small_tasks.VECTORS: small_tasks.word_vectors, small_tasks.WRITER: small_tasks.writer}
+
+
 @cache
-def _vectors() -> Path:
-    return small_tasks.word_vectors(Path(mkdtemp(prefix="tunesmith-")) / small_tasks.VECTORS)
+def _made(name: str) -> Any:
+    return _MADE[name](Path(mkdtemp(prefix="tunesmith-")) / name)
 
 
 def inputs(task: str, rows: Sequence[Any]) -> list[Any]:
     if task == small_tasks.ALIKE:
         return [(row["sentence1"], row["sentence2"]) for row in rows]
-    return [row["tokens"] if task == small_tasks.TOKENS else row["text"] for row in rows]
+    if task == small_tasks.ASKED:
+        return [{"question": row["question"], "context": row["context"]} for row in rows]
+    column = {small_tasks.TOKENS: "tokens", small_tasks.WRITTEN: "source"}.get(task, "text")
+    return [row[column] for row in rows]
 
 
 def skip_remote(run: Run) -> None:
@@ -108,7 +120,7 @@ def _rounded(text: str) -> float:
 def test_every_pair_that_is_accepted_is_tested() -> None:
     accepted = {
         (name, task)
-        for name in frameworks.names()
+        for name in frameworks.offered()
         for task in small_tasks.DATA
         if frameworks.get(name).why_not(task) is None
     }
@@ -134,9 +146,11 @@ def test_it_keeps_order_and_a_text_does_not_depend_on_its_neighbours(trained: An
     run, texts = trained
     whole, turned = run.predict(texts[:9]), run.predict(texts[:9][::-1], batch_size=4)[::-1]
     for one, other in zip(whole, turned, strict=True):
-        assert (one.label, one.labels, [(s.label, s.start, s.end) for s in one.spans or ()]) == (
+        assert (one.label, one.labels, one.answer, one.text, [(s.label, s.start, s.end) for s in one.spans or ()]) == (
             other.label,
             other.labels,
+            other.answer,
+            other.text,
             [(s.label, s.start, s.end) for s in other.spans or ()],
         )
         assert one.score is None or one.score == pytest.approx(other.score, abs=1e-5)
@@ -146,7 +160,8 @@ def test_it_keeps_order_and_a_text_does_not_depend_on_its_neighbours(trained: An
 def test_it_takes_no_input_and_empty_text(trained: Any) -> None:
     run, _ = trained
     assert run.predict([]) == []
-    assert len(run.predict([("", "")] if run.task.name == small_tasks.ALIKE else [""])) == 1
+    empty = {small_tasks.ALIKE: ("", ""), small_tasks.ASKED: {"question": "", "context": ""}}
+    assert len(run.predict([empty.get(run.task.name, "")])) == 1
 
 
 def test_predictions_are_plain_and_carry_every_label_and_their_row(trained: Any) -> None:
@@ -160,6 +175,13 @@ def test_predictions_are_plain_and_carry_every_label_and_their_row(trained: Any)
         assert found[0].label == max(found[0].scores, key=found[0].scores.get)
     elif run.task.name == small_tasks.ALIKE:
         assert all(isinstance(each.value, float) for each in found)
+    elif run.task.name == small_tasks.ASKED:
+        assert all(
+            text["context"][each.start : each.end] == each.answer for text, each in zip(texts, found, strict=False)
+        )
+        assert all(each.answer and 0 < each.score <= 1 for each in found)
+    elif run.task.name == small_tasks.WRITTEN:
+        assert all(each.text for each in found)
     else:
         spans = [(span, text) for text, each in zip(texts, found, strict=False) for span in each.spans]
         assert spans
@@ -167,17 +189,18 @@ def test_predictions_are_plain_and_carry_every_label_and_their_row(trained: Any)
         assert all(" ".join(text)[span.start : span.end].strip() for span, text in spans)
 
 
-def test_equal_seeds_give_equal_results(trained: Any) -> None:
+def test_equal_seeds_give_equal_results(pair: tuple[str, str], trained: Any) -> None:
     run, texts = trained
     skip_remote(run)
-    train, held = small_tasks.DATA[run.task.name]()
-    again = fit(run.settings.framework, run.task.name, train, held)
+    framework, task = pair
+    train, held = small_tasks.DATA[task]()
+    again = fit(framework, task, train, held)
     assert told(again.predict(texts)) == told(run.predict(texts))
 
 
 @pytest.mark.parametrize(
     ("framework", "task"),
-    [pytest.param(*pair, marks=marks(pair[0])) for pair in PAIRS if pair[1] != small_tasks.ALIKE],
+    [pytest.param(*pair, marks=marks(pair[0])) for pair in PAIRS if pair[1] in small_tasks.LABELLED],
 )
 def test_labels_keep_the_order_the_data_declares(framework: str, task: str) -> None:
     from datasets import ClassLabel, Dataset, Features, List, Value
@@ -211,9 +234,11 @@ def test_an_unknown_setting_names_the_nearest_before_data_is_read(framework: str
             tunesmith.train("no-such-file.csv", framework=framework, **{f"{name}x": 1})
 
 
-def test_the_folder_says_what_made_the_model(trained: Any) -> None:
+def test_the_folder_says_what_made_the_model(pair: tuple[str, str], trained: Any) -> None:
     run, _ = trained
     lock = run.folder.read_json("run.lock")
     assert lock["settings"]["framework"] == run.settings.framework
     assert set(frameworks.get(run.settings.framework).packages) <= set(lock["versions"])
-    assert run.folder.read_json("tunesmith.json")["framework"] == run.settings.framework
+    assert run.folder.read_json("tunesmith.json")["framework"] == frameworks.resolve(pair[0])
+    alone = sorted(file.name for file in run.folder.path.glob("*.safetensors"))
+    assert pair[0] != "peft" or alone == ["adapter_model.safetensors"]

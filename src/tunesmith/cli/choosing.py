@@ -27,7 +27,7 @@ def choose(argv: Sequence[str]) -> int:
     known |= {name: arguments()[name] for name in ("task", "device", "seed", "output_dir")}
     parser = flags.Parser("choose", "Train several frameworks on the same rows, and say which to take.")
     parser.add_argument("file", metavar="FILE", help="training data, as for `tunesmith train`")
-    parser.add_argument("--frameworks", metavar="A,B", help=f"which, of {', '.join(frameworks.names())}, peft")
+    parser.add_argument("--frameworks", metavar="A,B", help=f"which, of {', '.join(frameworks.offered())}")
     parser.add_argument("--budget", metavar="TIME", help="for all of them: 90s, 5m, 1h [no end]")
     parser.add_argument("--options", metavar="JSON", default="{}", help=_OPTIONS)
     parser.add_argument("--json", action="store_true", help="print JSON")

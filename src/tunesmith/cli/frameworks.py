@@ -71,7 +71,7 @@ def matrix() -> list[dict[str, Any]]:
 
     `environment` and `installed` where it needs an environment of its own; `needs` where it needs what pip has not.
     """
-    return [_row(name) for name in registered.names()]
+    return [_row(name) for name in registered.offered()]
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def train(argv: Sequence[str]) -> int:
     if not given.name:
         raise flags.usage_error("--name has no value: expected the name of a stored data set.")
     if not given.framework:
-        known = ", ".join(frameworks.names())
+        known = ", ".join(frameworks.offered())
         raise flags.usage_error(f"--framework is missing: a data set is trained by one of {known}.")
     framework = frameworks.resolve(given.framework)
     said = {name: getattr(given, name) for name in _numbers()}
@@ -70,7 +70,7 @@ def _parser() -> flags.Parser:
     parser.add_argument("file", nargs="?", help="never beside --name")
     add = parser.add_argument
     add("--name", metavar="DATASET", help="data set of records to train on")
-    add("--framework", metavar="NAME", help=f"library that trains: {', '.join(frameworks.names())}, peft")
+    add("--framework", metavar="NAME", help=f"library that trains: {', '.join(frameworks.offered())}")
     add("--workspace", metavar="W", help="workspace of the data set [the active one]")
     add("--limit", metavar="N", help="only the first N records")
     add("--query", metavar="Q", help=QUERY_HELP)

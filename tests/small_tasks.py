@@ -46,6 +46,20 @@ SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("peft", WRITTEN): {"base": WRITER, "num_train_epochs": 10, "learning_rate": 1e-2},
     ("autotrain", TEXT): {"base": "minilm", "epochs": 2, "lr": 1e-3, "max_seq_length": 32, "logging_steps": 10},
     ("autotrain", TOKENS): {"base": "minilm", "epochs": 3, "lr": 2e-3, "max_seq_length": 24, "logging_steps": 10},
+    ("spacy-transformers", TEXT): {
+        "base": "minilm",
+        "max_epochs": 1,
+        "accumulate_gradient": 1,
+        "optimizer": {"learn_rate": 3e-4},
+        "batcher": {"size": 250},
+    },
+    ("spacy-transformers", TOKENS): {
+        "base": "minilm",
+        "max_epochs": 3,
+        "accumulate_gradient": 1,
+        "optimizer": {"learn_rate": 5e-4},
+        "batcher": {"size": 100},
+    },
     ("span-marker", TOKENS): {
         "base": "minilm",
         "num_train_epochs": 3,

@@ -188,8 +188,8 @@ def test_slow_imports_are_inside_functions() -> None:
 
 
 def family_of(module: str) -> str:
-    """The framework that a module belongs to: `openai_jobs` is one of `openai`."""
-    heads = {target.partition(":")[0].rpartition(".")[2] for target in frameworks.members.values()}
+    """The framework that a module belongs to: `openai_jobs` is one of `openai`; all that is spaCy's is one family."""
+    heads = sorted({target.partition(":")[0].rpartition(".")[2] for target in frameworks.members.values()})
     return next((head for head in heads if module == head or module.startswith(f"{head}_")), module)
 
 

@@ -35,15 +35,6 @@ def test_a_base_that_cannot_be_had(tmp_path: Path, settings: dict[str, Any], tol
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["spacy-transformers"])
-def test_a_framework_that_trains_nothing_yet_says_so_and_names_the_one_that_does(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UnsupportedTask) as caught:
-        tunesmith.train(unread(), framework=name, output_dir=tmp_path / "out")
-    told = f"tunesmith prepares data for {name.replace('_', '-')}, and does not run its training."
-    assert f"cannot train text-classification: {told} Frameworks that can: transformers, baseline" in str(caught.value)
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_tokenizer_alone_is_not_dropped(tmp_path: Path) -> None:
     base = tiny.bert(tmp_path / "base")
     with pytest.raises(ConfigError, match=r"base=\(base, tokenizer\)"):

@@ -120,7 +120,7 @@ frameworks = Registry(
         "sentence-transformers": "tunesmith.frameworks.sentence_transformers:FRAMEWORK",
         "span-marker": "tunesmith.frameworks.span_marker:FRAMEWORK",
         "spacy": "tunesmith.frameworks.spacy:FRAMEWORK",
-        "spacy-transformers": "tunesmith.frameworks.spacy:WITH_TRANSFORMERS",
+        "spacy-transformers": "tunesmith.frameworks.spacy_transformers:FRAMEWORK",
         "spark-nlp": "tunesmith.frameworks.spark_nlp:FRAMEWORK",
         "openai": "tunesmith.frameworks.openai:FRAMEWORK",
         "autotrain": "tunesmith.frameworks.autotrain:FRAMEWORK",

@@ -94,6 +94,6 @@ def test_the_command_tells_who_trains_what_and_refuses_what_needs_no_environment
     told = " ".join(capsys.readouterr().out.split())
     assert "its environment is not installed: tunesmith frameworks install span-marker" in told
     assert main(["frameworks", "install", "baseline"]) == 2
-    assert "Known: autotrain, span-marker." in capsys.readouterr().err
+    assert "Known: autotrain, spacy-transformers, span-marker." in capsys.readouterr().err
     assert main(["frameworks", "instal"]) == 2
     assert "Did you mean 'install'?" in capsys.readouterr().err

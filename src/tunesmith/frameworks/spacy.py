@@ -12,29 +12,24 @@ from typing import Any
 
 from ..config import Settings
 from ..data.labels import Labels
-from ..errors import ArtifactError, ConfigError, DataError, NotInstalled, OutOfMemory, TrainingFailed, TunesmithError
+from ..errors import ArtifactError, ConfigError, NotInstalled, OutOfMemory, TrainingFailed, TunesmithError
 from ..folder import RunFolder, no_room
 from ..hooks import Hooks
-from ..metrics.tagging import split_tag
 from ..tasks.base import Example, Examples, RowId, Task
-from ..tasks.token_classification import is_by_word
 from ..tasks.word_tags import Misfit
 from ..training_arguments import Argument
-from . import spacy_config, spacy_fitting, spacy_reading
+from . import spacy_choosing, spacy_config, spacy_fitting, spacy_reading
 from .base import TEXT, TOKENS
 from .spacy_arguments import ARGUMENTS
 from .spacy_base import Start, open_start
-from .spacy_config import ENTITIES, SEVERAL, TAGGER, TEXTCAT
+from .spacy_choosing import FIRST, component_of, ended, names_of
+from .spacy_config import ENTITIES, TAGGER
 from .spacy_data import SpacyData
 from .spacy_predicting import infer
-from .trained import Trained, kept, read, refuse_hooks, refuse_kind, refuse_pairs
+from .trained import Trained, kept, read, refuse_hooks
 
 NAME = "spacy"
-WITH_TRANSFORMERS = SpacyData("spacy-transformers")
 _DATA = SpacyData(NAME)
-_FIRST = {TEXT: TEXTCAT, TOKENS: ENTITIES}  # the component that stands for a task before its data is read
-_TEXTS = 20_000  # that a run without validation rows reads, where nobody says how long it lasts
-_PASSES = (5, 20)
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class SpacyFramework:
 
     def why_not(self, task: str) -> str | None:
         """None: the task can be trained. Else the reason."""
-        return None if task in _FIRST else "no component of spaCy learns it"
+        return None if task in FIRST else "no component of spaCy learns it"
 
     def why_not_prepare(self, task: str) -> str | None:
         """None: the task's data can be prepared. Else the reason."""
@@ -76,7 +71,7 @@ class SpacyFramework:
         refuse_hooks(self.name, settings, hooks)
         start = open_start(task, settings)
         _compute_on(settings.device)
-        spacy_config.config_of(_FIRST[task], start, settings.training, (), settings.seed)
+        spacy_config.config_of(FIRST[task], start, settings.training, (), settings.seed)
         return replace(hooks, opened=start)
 
     def fit(
@@ -88,7 +83,7 @@ class SpacyFramework:
             UnsupportedTask: numbers, or pairs of texts. DataError: nothing to learn. TrainingFailed: spaCy stopped.
         """
         train = splits["train"]
-        component = _component(task.name, train)
+        component = component_of(NAME, task.name, train)
         with _ours():
             return kept(_fit(component, splits, settings, folder, hooks.opened), folder)
 
@@ -110,27 +105,13 @@ class SpacyFramework:
         return _trained(nlp, name, kind, labels, told["component"])
 
 
-def _component(task: str, examples: Examples) -> str:
-    """The component that learns examples of a kind; see `fit`."""
-    if task == TEXT:
-        refuse_kind(NAME, task, examples, ("single", "multi"))
-        refuse_pairs(NAME, task, examples)
-        return TEXTCAT if examples.kind == "single" else SEVERAL
-    assert examples.labels is not None
-    if is_by_word(examples.labels.names):
-        return TAGGER
-    if not any(example.spans for example in examples):
-        raise DataError("no training row has an entity: there is nothing that spaCy could learn.")
-    return ENTITIES
-
-
 def _fit(
     component: str, splits: Mapping[str, Examples], settings: Settings, folder: RunFolder, start: Start
 ) -> Trained:
     labels = splits["train"].labels
     assert labels is not None
-    names = _names(component, labels)
-    given, chosen = _ended(settings.training, splits, folder)
+    names = names_of(component, labels)
+    given, chosen = ended(settings.training, splits, folder)
     config, notes = spacy_config.config_of(component, start, given, names, settings.seed)
     for text in notes:
         folder.note(text)
@@ -149,44 +130,13 @@ def _fit(
         train = pairs("train", nlp)
         held = pairs("validation", nlp) if "validation" in splits else None
         if skipped.spans:
-            folder.note(_told(skipped, nlp.lang))
+            folder.note(spacy_choosing.skipped(skipped.spans, skipped.texts, nlp.lang))
         if "logger" not in settings.training:
             block["logger"] = None  # the run's own events are told in its place
         nlp, history = spacy_fitting.run(nlp, block, train, held, folder)
     model = _trained(nlp, _task_of(component), splits["train"].kind, labels, component)
     revision = None if start.encoder is None else start.encoder.revision
     return replace(model, history=history, chosen=chosen, origin={**model.origin, "revision": revision})
-
-
-def _names(component: str, labels: Labels) -> list[str]:
-    """The labels as the component names them: entities without the prefixes of their tags."""
-    if component != ENTITIES:
-        return list(labels.names)
-    return list(dict.fromkeys(kind for prefix, kind in map(split_tag, labels.names) if kind))
-
-
-def _ended(
-    named: Mapping[str, Any], splits: Mapping[str, Examples], folder: RunFolder
-) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """The settings with an end of training, and what was chosen of them.
-
-    Without validation rows no score tells when to stop. Training rows are not scored in their place: they would say
-    that longer is better.
-    """
-    steps = ARGUMENTS["max_steps"].default
-    if "validation" in splits or named.get("max_epochs") or named.get("max_steps", steps) not in (0, steps):
-        return named, {}
-    rows = max(len(splits["train"]), 1)
-    passes = min(max(_TEXTS // rows, _PASSES[0]), _PASSES[1])
-    folder.note(f"max_epochs is {passes}: there are no validation rows to tell when to stop")
-    return {**named, "max_epochs": passes}, {"max_epochs": passes}
-
-
-def _told(skipped: spacy_reading.Skipped, lang: str) -> str:
-    return (
-        f"{skipped.spans} entities in {skipped.texts} texts begin or end inside a word as the tokenizer of {lang!r} "
-        "makes them: these words are left out of training"
-    )
 
 
 def _task_of(component: str) -> str:

@@ -108,9 +108,7 @@ def training_block(settings: Mapping[str, Any], defaults: Any, scores: Mapping[s
     from thinc.api import Config
 
     given = {name: settings[name] for name in TRAINING if name in settings}
-    for block in BLOCKS:
-        for key in _unknown(given.get(block, {}), defaults[block], block):
-            raise UnknownSetting(key, _keys(defaults[block], block))
+    refuse_unknown(given, {block: defaults[block] for block in BLOCKS})
     for name in given.get("score_weights", {}):
         if name not in scores:
             raise UnknownSetting(f"score_weights.{name}", [f"score_weights.{each}" for each in scores])
@@ -119,6 +117,13 @@ def training_block(settings: Mapping[str, Any], defaults: Any, scores: Mapping[s
         raise ConfigError("max_steps", 0, "an end of training: patience, max_epochs or max_steps above 0")
     resolved(merged)
     return merged
+
+
+def refuse_unknown(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raises: UnknownSetting, for a key of a block that the default's function does not have; it names the nearest."""
+    for block, default in defaults.items():
+        for key in _unknown(given.get(block, {}), default, block):
+            raise UnknownSetting(key, _keys(default, block))
 
 
 def resolved(training: Any) -> dict[str, Any]:

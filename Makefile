@@ -45,7 +45,7 @@ fuzz: $(VENV)/.dev
 WORKERS := .venv-workers
 
 test-workers: $(VENV)/.dev
-	TUNESMITH_HOME=$(CURDIR)/$(WORKERS) $(BIN)/python -m tunesmith frameworks install span-marker autotrain --pip-args "$(PIP_ARGS)"
+	TUNESMITH_HOME=$(CURDIR)/$(WORKERS) $(BIN)/python -m tunesmith frameworks install span-marker autotrain spacy-transformers --pip-args "$(PIP_ARGS)"
 	TUNESMITH_TEST_WORKERS=$(CURDIR)/$(WORKERS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
 		-m workers tests/workers tests/frameworks/test_conformance.py
 

@@ -93,13 +93,13 @@ class SpacyTransformersFramework:
         """Train on splits['train'], keep the weights that score best on splits['validation'] where there is one.
 
         Raises:
-            UnsupportedTask: numbers, or pairs of texts. DataError: nothing to learn, or entities that overlap.
+            UnsupportedTask: numbers, or pairs of texts. DataError: nothing to learn.
             TrainingFailed: the library failed, or its process ended.
         """
         worker, base = hooks.opened
         component = component_of(self.name, task.name, splits["train"])
-        if folder.path is not None:
-            worker.log = folder.path.absolute() / "worker.log"
+        if folder.path is not None:  # the process has been asked before, and its log goes on there
+            worker.log = Path(shutil.copyfile(worker.log, folder.path.absolute() / "worker.log"))
         fitting = _Fitting(task, splits, settings, folder, Served(worker, worker.scratch / "model", component), base)
         return kept(fitting.fit(), folder)
 
@@ -169,6 +169,7 @@ class _Fitting:
             labels=spacy_choosing.names_of(component, train.labels),
             found=str(worker.scratch / "found.arrow"),
             model=str(self.model.folder),
+            log=str(worker.log),
             **asked,
             **{name: str(path) for name, path in rows.items()},
         )

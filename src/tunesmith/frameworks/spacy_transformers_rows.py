@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, RowError
+from ..errors import RowError
 from ..tasks.base import Example, Prediction, Span
 from ..tasks.text_classification import by_scores
-from ..tasks.word_tags import overlap_of
 from .spacy_config import ENTITIES, SEVERAL, TAGGER
 from .worker import write_rows
 from .worker_words import word_tags
@@ -18,16 +17,12 @@ _FORMS = {"text": "text", "words": "words", "labels": "words", "starts": "ids", 
 
 
 def write_texts(path: Path, examples: Sequence[Example]) -> None:
-    """Write what is read of examples: their own words, or their text."""
+    """Write what is read of examples: their own words, or their text. Raises: RowError, where a word is empty."""
     write_rows(path, _read(examples), _FORMS)
 
 
 def write_gold(path: Path, examples: Sequence[Example], component: str) -> None:
-    """Write examples with what is to be learned: classes, tags, or entities by their characters.
-
-    Raises:
-        DataError: entities that overlap.
-    """
+    """Write examples with what is to be learned: classes, tags, or entities by their characters."""
     gold = [_gold(example, component) for example in examples]
     names, starts, ends = ([row[at] for row in gold] for at in range(3))
     write_rows(path, {**_read(examples), "labels": names, "starts": starts, "ends": ends}, _FORMS)
@@ -51,8 +46,6 @@ def _gold(example: Example, component: str) -> tuple[list[str], list[int], list[
         assert isinstance(label, str | tuple)
         return [label] if isinstance(label, str) else list(label), [], []
     spans = example.spans or ()
-    if (misfit := overlap_of(example.text, spans)) is not None:
-        raise DataError(f"row {example.id!r}: {misfit.reason}: {misfit.found}. Mend it or take it out.")
     return [span.label for span in spans], [span.start for span in spans], [span.end for span in spans]
 
 

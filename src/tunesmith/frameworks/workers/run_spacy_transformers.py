@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -67,6 +68,9 @@ def check(channel: Any, request: Any) -> dict[str, Any]:
 def fit(channel: Any, request: Any) -> dict[str, Any]:
     """Train on the rows of `train`, and keep the weights that the parent finds best, or the last."""
     global nlp
+    with open(request["log"], "ab", buffering=0) as log:
+        for printed in (1, 2):
+            os.dup2(log.fileno(), printed)
     fix_random_seed(request["seed"])
     nlp = load_model_from_config(_config(request), auto_fill=True)
     block = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)

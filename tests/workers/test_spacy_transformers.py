@@ -17,6 +17,7 @@ import tunesmith
 from tunesmith import Run
 from tunesmith.errors import ConfigError, RowError, TrainingFailed, UnknownSetting
 from tunesmith.frameworks.worker_environment import Environment
+from tunesmith.tasks.token_classification import TokenClassification
 
 pytestmark = [pytest.mark.workers, pytest.mark.timeout(300)]
 
@@ -154,16 +155,32 @@ def test_entities_within_words_are_counted_and_say_nothing(base: str) -> None:
     assert run.model.component == "ner"
 
 
-def test_parts_of_speech_are_tagged_word_by_word_and_patience_ends_it(base: str) -> None:
+def test_the_weights_of_the_best_score_are_kept_and_patience_ends_training(
+    base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [{"tokens": ["Anna", "went", "home"], "tags": ["PROPN", "VERB", "ADV"]}] * 8
-    quiet = {"optimizer": {"learn_rate": 0.0}, "eval_frequency": 1, "patience": 3}
-    run = fit(base, rows, "pos", validation=rows[:2], **quiet)
-    assert [entry["step"] for entry in run.history if "eval_accuracy" in entry] == [1, 2, 3, 4]
-    found = run.predict([["Anna", " ", "went"], "Anna  went"])
-    assert len(found[0].tags) == 3
-    assert [(span.start, span.end) for span in found[0].spans] == [(0, 4), (7, 11)]
-    assert [(span.start, span.end) for span in found[1].spans] == [(0, 4), (6, 10)]
-    assert {span.label for each in found for span in each.spans} <= {"ADV", "PROPN", "VERB"}
+    asked = [["Anna", " ", "went"], "Anna  went"]
+    short = fit(base, rows, "pos", max_steps=1).predict(asked)  # spaCy ends after the step of that number, from 0
+    scores = iter([0.1, 0.9, 0.2, 0.3, 0.4, 0.5])
+    monkeypatch.setattr(TokenClassification, "score", lambda *_: {"f1": next(scores)})
+    run = fit(base, rows, "pos", validation=rows[:2], eval_frequency=1, patience=3)
+    assert [entry["eval_f1"] for entry in run.history if "eval_f1" in entry] == [0.1, 0.9, 0.2, 0.3, 0.4]
+    assert run.predict(asked) == short
+    assert len(short[0].tags) == 3
+    assert [(span.start, span.end) for span in short[0].spans] == [(0, 4), (7, 11)]
+    assert [(span.start, span.end) for span in short[1].spans] == [(0, 4), (6, 10)]
+    assert {span.label for each in short for span in each.spans} <= {"ADV", "PROPN", "VERB"}
+
+
+def test_an_encoder_without_token_types_reads_with_berts_tokenizer(tmp_path: Path) -> None:
+    from transformers import DistilBertConfig, DistilBertModel
+
+    tokenizer = tiny.bert_tokenizer(max_positions=40)
+    sizes = {"dim": 32, "n_layers": 1, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 40}
+    DistilBertModel(DistilBertConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    run = fit(str(tmp_path), small_tasks.classes()[0][:8], "classification", max_steps=1)
+    assert sum(run.predict(["a free prize"])[0].scores.values()) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import pyarrow
 import spacy
+import torch
 import transformers
 from spacy.cli.init_config import init_config
 from spacy.schemas import ConfigSchemaTraining
@@ -180,7 +182,7 @@ def _config(request: Any) -> Any:
     config, component = _quickstart(request), request["component"]
     model = config["components"][TRANSFORMER]["model"]
     model["name"] = request["base"]
-    model["tokenizer_config"]["model_max_length"] = request["longest"]
+    model["tokenizer_config"] |= {"model_max_length": request["longest"], "model_input_names": _inputs(request["base"])}
     window = min(WINDOW, request["longest"] // 2)  # pieces, of which words have several
     model["get_spans"] |= {"window": window, "stride": 3 * window // 4}
     if component != ENTITIES:
@@ -189,6 +191,14 @@ def _config(request: Any) -> Any:
     config["nlp"]["batch_size"] = request["batch_size"]
     config["training"] = _training(request, config["training"])
     return config
+
+
+def _inputs(base: str) -> list[str]:
+    """What the tokenizer makes and the model takes: DistilBERT beside the tokenizer of BERT takes no token types."""
+    with torch.device("meta"):
+        model = transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(base))
+    taken = inspect.signature(model.forward).parameters
+    return [name for name in transformers.AutoTokenizer.from_pretrained(base).model_input_names if name in taken]
 
 
 def _training(request: Any, defaults: Any) -> Any:

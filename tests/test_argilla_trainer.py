@@ -574,6 +574,17 @@ def test_defaults_are_the_documented_ones_but_not_where_those_are_in_error(spam:
             {"body_learning_rate": 1e-5, "loss": "SupConLoss"},
         ),
         ("spacy", {"max_epochs": 2, "dropout": 0.2}, {"max_epochs": 2, "dropout": 0.2, "patience": 1600}),
+        (
+            "spacy-transformers",
+            {"max_epochs": 2, "batcher": {"size": 500}},
+            {
+                "max_epochs": 2,
+                "batcher": {"size": 500},
+                "dropout": 0.1,
+                "accumulate_gradient": 1,
+                "eval_frequency": 200,
+            },
+        ),
         ("openai", {"hyperparameters": {"n_epochs": 3}}, {"n_epochs": 3, "base": "gpt"}),
         ("openai", {"model": "other", "batch_size": 4}, {"base": "other", "n_epochs": 1, "batch_size": 4}),
         (

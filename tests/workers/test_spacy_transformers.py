@@ -15,7 +15,7 @@ import small_tasks
 import tiny
 import tunesmith
 from tunesmith import Run
-from tunesmith.errors import ConfigError, RowError, TrainingFailed, UnknownSetting
+from tunesmith.errors import ArtifactError, ConfigError, RowError, TrainingFailed, UnknownSetting
 from tunesmith.frameworks.worker_environment import Environment
 from tunesmith.tasks.token_classification import TokenClassification
 
@@ -80,6 +80,9 @@ def test_spacy_opens_the_folder_wherever_it_is_and_finds_the_same(trained: Any, 
     names, performance = json.loads(said[3])
     assert names == ["transformer", "ner"]
     assert performance["f1"] == run.metrics["validation"]["f1"]
+    (moved / "ner" / "model").unlink()
+    with pytest.raises(ArtifactError, match=r"moved: spacy-transformers: .*ner"):
+        tunesmith.load(moved)
 
 
 def test_no_file_says_from_which_folder_the_worker_read_the_base(trained: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +143,27 @@ def test_a_text_longer_than_the_transformer_is_read_to_its_end(trained: Any) -> 
         run.predict([["Anna"], ["Anna", ""]])
 
 
+def test_few_rows_are_many_batches_and_the_rate_falls_to_their_end(base: str, tmp_path: Path) -> None:
+    config = ConfigParser()
+    rows = small_tasks.tagged()[0]
+    run = tunesmith.train(
+        rows, task="ner", framework="spacy-transformers", base=base, max_epochs=2, output_dir=tmp_path, seed=1
+    )
+    steps = run.history[-1]["step"]
+    assert steps >= 12
+    assert run.folder.read_json("run.lock")["chosen"] == {
+        "batcher": {"size": 100},
+        "optimizer": {"learn_rate": {"warmup_steps": steps // 10, "total_steps": steps}},
+    }
+    config.read(tmp_path / "config.cfg")
+    assert config["training.optimizer.learn_rate"]["total_steps"] == str(steps)
+    assert config["training.batcher"]["size"] == "100"
+
+
 def test_entities_within_words_are_counted_and_say_nothing(base: str) -> None:
     events: Events = []
     rows = [{"text": "Maria lives in Berlin.", "spans": [[0, 5, "PER"]]}, {"text": "Li-Wei", "spans": [[0, 1, "PER"]]}]
-    run = fit(base, rows * 4, max_steps=1, lang="de", events=events)
+    run = fit(base, rows * 4, lang="de", events=events)
     assert "4 entities in 4 texts begin or end inside a word as the tokenizer of 'de' makes them" in notes(events)
     assert run.model.component == "ner"
 

@@ -27,6 +27,10 @@ from .worker_base import LocalBase, local_base, readable
 NAME = "spacy-transformers"
 _DATA = SpacyData(NAME)
 _OTHER = {"batch_size": 128, "accumulate_gradient": 3}  # than without a transformer: the quickstart's
+_BATCH, _SMALLEST = (
+    2000,
+    100,
+)  # words of a batch, blanks between texts of unequal length too: the quickstart's, and ours
 _LIMITS = "dropout accumulate_gradient patience max_epochs max_steps eval_frequency".split()
 ARGUMENTS: Mapping[str, Argument] = {
     name: replace(each, default=_OTHER.get(name, each.default))
@@ -149,11 +153,13 @@ class _Fitting:
     model: Served
     base: LocalBase
     history: list[dict[str, Any]] = field(default_factory=list)
+    chosen: dict[str, Any] = field(default_factory=dict)
 
     def fit(self) -> Trained:
         train, worker, component = self.splits["train"], self.model.worker, self.model.component
         assert train.labels is not None
-        given, chosen = spacy_choosing.ended(self.settings.training, self.splits, self.folder)
+        given, self.chosen = spacy_choosing.ended(self.settings.training, self.splits, self.folder)
+        given = self._batched(given)
         rows = {name: worker.scratch / f"{name}.arrow" for name in ("train", "validation") if name in self.splits}
         write_gold(rows["train"], train, component)
         if "validation" in rows:
@@ -178,7 +184,19 @@ class _Fitting:
             self.folder.note(spacy_choosing.skipped(spans, texts, asked["lang"]))
         environment = worker.environment.versions(_PACKAGES)
         made = _trained(self.model, self.task.name, train.kind, train.labels, environment)
-        return replace(made, history=tuple(self.history), chosen=chosen, origin={"revision": self.base.opened.revision})
+        return replace(
+            made, history=tuple(self.history), chosen=self.chosen, origin={"revision": self.base.opened.revision}
+        )
+
+    def _batched(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The settings with batches of which a pass over few words has ten: of spaCy's own it would have one or two."""
+        words = sum(len(each.tokens or each.text.split()) for each in self.splits["train"])
+        size = max(words // 10, _SMALLEST)
+        if "batcher" in given or size >= _BATCH:
+            return given
+        self.chosen["batcher"] = {"size": size}
+        self.folder.note(f"batcher.size is {size} words: the training rows have {words}")
+        return {**given, "batcher": {"size": size}}
 
     def _answer(self, kind: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
         """Progress, told on; and the task's own score of the validation rows."""
@@ -186,6 +204,11 @@ class _Fitting:
         if kind == "train":
             self.folder.event("train", **values)
             self.history.append({name: value for name, value in values.items() if name != "total"})
+            return {}
+        if kind == "chosen":
+            self.chosen["optimizer"] = {"learn_rate": values}
+            rise, steps = values["warmup_steps"], values["total_steps"]
+            self.folder.note(f"the learning rate rises for {rise} steps and falls to 0: training ends after {steps}")
             return {}
         held = self.splits["validation"]
         assert held.labels is not None

@@ -75,8 +75,11 @@ def fit(channel: Any, request: Any) -> dict[str, Any]:
             os.dup2(log.fileno(), printed)
     fix_random_seed(request["seed"])
     nlp = load_model_from_config(_config(request), auto_fill=True)
-    block = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
     train, skipped = _gold(request)
+    if planned := _schedule(request["settings"], train):
+        nlp.config["training"]["optimizer"]["learn_rate"] |= planned
+        channel.event("chosen", **planned)
+    block = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
     nlp._link_components()  # listeners find what they listen to before anything is initialized
     nlp.initialize(lambda: train, sgd=block["optimizer"])
     _call(request["name"])
@@ -207,6 +210,17 @@ def _training(request: Any, defaults: Any) -> Any:
     return (
         Config({"training": defaults}).merge({"training": whole}).merge({"training": request["settings"]})["training"]
     )
+
+
+def _schedule(named: Mapping[str, Any], train: list[Any]) -> dict[str, int]:
+    """How the rate rises and falls where the end is known; the quickstart's is made for 20,000 steps."""
+    if {"learn_rate", "@optimizers"} & set(named.get("optimizer", ())):
+        return {}
+    ends = [named["max_steps"] + 1] if named.get("max_steps") else []
+    if named.get("max_epochs"):
+        batcher = registry.resolve(Config({"it": nlp.config.interpolate()["training"]["batcher"]}))["it"]
+        ends.append(named["max_epochs"] * sum(1 for _ in batcher(train)))
+    return {"warmup_steps": min(ends) // 10, "total_steps": min(ends)} if ends else {}
 
 
 def _call(name: str) -> None:

@@ -211,8 +211,10 @@ def test_what_spacy_does_not_take_is_told_before_data_is_read(base: str, given: 
         fit(base, "no-such-file.csv", **given)
 
 
-def test_what_cannot_compute_here_is_refused_before_data_is_read(base: str, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_is_refused_before_data_is_read(base: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected an encoder, as BERT and RoBERTa are; it is gpt2"):
         fit(tiny.gpt2(tmp_path / "gpt2"), "no-such-file.csv")
+    with pytest.raises(ConfigError, match="expected an end of training: patience, max_epochs or max_steps above 0"):
+        fit(base, "no-such-file.csv", max_steps=0, patience=0)
     with pytest.raises(ConfigError, match="has no CuPy"):
         fit(base, "no-such-file.csv", device=0)

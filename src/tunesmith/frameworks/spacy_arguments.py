@@ -113,10 +113,15 @@ def training_block(settings: Mapping[str, Any], defaults: Any, scores: Mapping[s
         if name not in scores:
             raise UnknownSetting(f"score_weights.{name}", [f"score_weights.{each}" for each in scores])
     merged = Config({"training": defaults}).merge({"training": given})["training"]
-    if not (merged["patience"] or merged["max_epochs"] or merged["max_steps"]):
-        raise ConfigError("max_steps", 0, "an end of training: patience, max_epochs or max_steps above 0")
+    refuse_endless(merged)
     resolved(merged)
     return merged
+
+
+def refuse_endless(settings: Mapping[str, Any]) -> None:
+    """Raises: ConfigError, for settings by which training never ends."""
+    if not (settings["patience"] or settings["max_epochs"] or settings["max_steps"]):
+        raise ConfigError("max_steps", 0, "an end of training: patience, max_epochs or max_steps above 0")
 
 
 def refuse_unknown(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:

@@ -37,6 +37,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     for name, each in spacy_arguments.ARGUMENTS.items()
     if name in ("lang", "batch_size", *_LIMITS, "optimizer", "batcher")
 }
+_DEFAULTS = {name: each.default for name, each in ARGUMENTS.items()}
 _PACKAGES = ("spacy", "spacy-transformers", "transformers", "torch")
 
 
@@ -81,6 +82,7 @@ class SpacyTransformersFramework:
             raise ConfigError("device", settings.device, expected)
         worker = Worker(self.name, device="cpu")
         refuse_hooks(self.name, settings, hooks)
+        spacy_arguments.refuse_endless({**_DEFAULTS, **settings.training})
         found = _encoder(hooks.base if hooks.base is not None else settings.base, task)
         base = replace(found, folder=readable(found.folder, worker.scratch / "base"))
         asked = _asked(base, settings.training)
@@ -238,15 +240,11 @@ def _asked(base: LocalBase, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the worker makes a pipeline of. settings: the arguments that the user named."""
     from ..training.session import max_length
 
-    def value(name: str) -> Any:
-        return settings.get(name, ARGUMENTS[name].default)
-
     training = {name: each for name, each in settings.items() if name not in ("lang", "batch_size")}
     return {
         "base": str(base.folder),
         "longest": max_length(None, base.opened, RunFolder()),
-        "lang": value("lang"),
-        "batch_size": value("batch_size"),
+        **{name: settings.get(name, _DEFAULTS[name]) for name in ("lang", "batch_size")},
         "settings": training,
     }
 

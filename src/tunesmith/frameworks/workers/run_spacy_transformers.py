@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ import torch
 import transformers
 from spacy.cli.init_config import init_config
 from spacy.schemas import ConfigSchemaTraining
-from spacy.tokens import Doc
-from spacy.training import Example, loop
+from spacy.training import loop
 from spacy.util import fix_random_seed, load_model_from_config, registry
 from thinc.api import Config
 
@@ -36,8 +35,9 @@ def _beside(name: str, path: Path) -> Any:
 
 protocol = _beside("protocol", Path(__file__).with_name("protocol.py"))
 probabilities = _beside("worker_entities", Path(__file__).parents[1] / "worker_entities.py")
+rows_of = _beside("spacy_rows", Path(__file__).with_name("spacy_rows.py"))
 
-TRANSFORMER, ENTITIES, TAGGER = "transformer", "ner", "tagger"
+TRANSFORMER, ENTITIES, TAGGER = "transformer", rows_of.ENTITIES, rows_of.TAGGER
 BLOCKS = ("optimizer", "batcher")
 WINDOW = 128  # words that the transformer reads at a time, at most: the quickstart's
 TOLD = 10  # train events from one evaluation to the next
@@ -75,7 +75,7 @@ def fit(channel: Any, request: Any) -> dict[str, Any]:
             os.dup2(log.fileno(), printed)
     fix_random_seed(request["seed"])
     nlp = load_model_from_config(_config(request), auto_fill=True)
-    train, skipped = _gold(request)
+    train, skipped = rows_of.gold(nlp, protocol.read(request["train"]), request["component"], request["labels"])
     if planned := _schedule(request["settings"], train):
         nlp.config["training"]["optimizer"]["learn_rate"] |= planned
         channel.event("chosen", **planned)
@@ -230,86 +230,27 @@ def _call(name: str) -> None:
     model.transformer.config._name_or_path = name
 
 
-def _doc(text: str, words: Sequence[str]) -> Any:
-    """Words parted by one space, or those that the pipeline makes of a text; one without a word becomes a blank."""
-    if words:
-        return Doc(nlp.vocab, words=list(words), spaces=[*[True] * (len(words) - 1), False])
-    return nlp.make_doc(text or " ")
-
-
-def _docs(rows: Mapping[str, list[Any]]) -> list[Any]:
-    return [_doc(text, words) for text, words in zip(rows["text"], rows["words"], strict=True)]
-
-
-def _gold(request: Any) -> tuple[list[Any], list[int]]:
-    """spaCy's examples of the rows of `train`, and how many spans of how many texts are left out."""
-    rows = protocol.read(request["train"])
-    made, skipped = [], [0, 0]
-    told = zip(_docs(rows), rows["labels"], rows["starts"], rows["ends"], strict=True)
-    for doc, labels, starts, ends in told:
-        read = Doc(nlp.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
-        if request["component"] == ENTITIES:
-            count = _mark(doc, list(zip(labels, starts, ends, strict=True)))
-            skipped = [skipped[0] + count, skipped[1] + bool(count)]
-        elif request["component"] == TAGGER:
-            for token, tag in zip(doc, labels, strict=True):
-                token.tag_ = tag
-        else:
-            doc.cats = {name: float(name in labels) for name in request["labels"]}
-        made.append(Example(read, doc))
-    return made, skipped
-
-
-def _mark(doc: Any, spans: Sequence[tuple[str, int, int]]) -> int:
-    """Set entities; the words under one that does not end where words end say nothing. The number of these."""
-    found = [doc.char_span(start, end, label=label) for label, start, end in spans]
-    held = {token.i for entity in found if entity is not None for token in entity}
-    missing = []
-    for entity, (_, start, end) in zip(found, spans, strict=True):
-        if entity is None and (wide := doc.char_span(start, end, alignment_mode="expand")) is not None:
-            missing += [doc[token.i : token.i + 1] for token in wide if token.i not in held]
-    doc.set_ents([entity for entity in found if entity is not None], missing=missing)
-    return found.count(None)
-
-
 def _predict(path: str, target: str, batch_size: int) -> None:
     """For each row, its classes or its spans, in characters and words."""
     rows, component = protocol.read(path), nlp.pipe_names[-1]
-    tell = {ENTITIES: _entities, TAGGER: _tags}.get(component, _classes)
     columns: dict[str, list[list[Any]]] = {name: [] for name in FOUND}
     for begin in range(0, len(rows["text"]), batch_size):
         part = {name: cells[begin : begin + batch_size] for name, cells in rows.items()}
-        docs = list(nlp.pipe(_docs(part), batch_size=batch_size))
-        for found in tell(nlp.get_pipe(component), docs):
+        docs = list(nlp.pipe(rows_of.docs(nlp, part), batch_size=batch_size))
+        for found in _found(nlp.get_pipe(component), docs):
             cells = list(zip(*found, strict=True)) or [()] * len(FOUND)
             for name, cell in zip(FOUND, cells, strict=True):
                 columns[name].append(list(cell))
     protocol.write(target, columns, FOUND)
 
 
-Found = list[tuple[str, float, int, int, int, int]]
-
-
-def _classes(_: Any, docs: Sequence[Any]) -> Iterator[Found]:
-    for doc in docs:
-        yield [(label, float(score), 0, 0, 0, 0) for label, score in doc.cats.items()]
-
-
-def _entities(ner: Any, docs: Sequence[Any]) -> Iterator[Found]:
-    for doc, scores in zip(docs, probabilities.entity_scores(ner, docs), strict=True):
-        yield [
-            (entity.label_, score, entity.start_char, entity.end_char, entity.start, entity.end)
-            for entity, score in zip(doc.ents, scores, strict=True)
-        ]
-
-
-def _tags(tagger: Any, docs: Sequence[Any]) -> Iterator[Found]:
-    for doc, logits in zip(docs, tagger.model.predict(docs), strict=True):
-        scores = probabilities.softmax(logits).max(axis=1)
-        yield [
-            (token.tag_, float(score), token.idx, token.idx + len(token), token.i, token.i + 1)
-            for token, score in zip(doc, scores, strict=True)
-        ]
+def _found(pipe: Any, docs: list[Any]) -> Any:
+    """What the trained component says of each document: see `spacy_rows.Found`."""
+    if pipe.name == ENTITIES:
+        return rows_of.entities(docs, probabilities.entity_scores(pipe, docs))
+    if pipe.name == TAGGER:
+        return rows_of.tags(docs, [probabilities.softmax(each) for each in pipe.model.predict(docs)])
+    return rows_of.classes(docs)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 import tunesmith
-from tunesmith.errors import ConfigError, TunesmithError, UnsupportedTask
+from tunesmith.errors import ConfigError, TunesmithError
 
 
 def unread() -> Iterator[dict[str, Any]]:

@@ -39,11 +39,6 @@ class Preparer(Protocol):
         ...
 
 
-def trains_nothing(name: str) -> str:
-    """The reason of `why_not` for a framework that prepares data only."""
-    return f"tunesmith prepares data for {name}, and does not run its training"
-
-
 def why_not_prepare(name: str, task: str, able: Iterable[str]) -> str | None:
     """None where the task is among those that the framework takes, else the reason."""
     able = tuple(able)

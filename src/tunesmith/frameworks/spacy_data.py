@@ -14,13 +14,9 @@ from . import base
 
 @dataclass(frozen=True)
 class SpacyData:
-    """A framework that reads spaCy's data and is not run here."""
+    """The data of a framework that reads spaCy's."""
 
     name: str
-
-    def why_not(self, task: str) -> str | None:
-        """The reason: nothing is trained."""
-        return base.trains_nothing(self.name)
 
     def why_not_prepare(self, task: str) -> str | None:
         """None: the task's data can be prepared. Else the reason."""

@@ -46,7 +46,7 @@ def test_it_fits_a_hundred_columns_and_says_a_reason_once(shown):
     assert "ner is token-classification" in heads
     assert "setfit: no other task: it classifies whole texts\n" in lines
     assert "spark-nlp: no other task: it learns classes of texts and tags of words; it trains where its JVM" in lines
-    assert "spacy-transformers: tunesmith prepares data for spacy-transformers, and" in lines
+    assert "spacy-transformers: no other task: no component of spaCy learns it" in lines
     assert "transformers: no sts: no model head of transformers is set up for sentence-similarity\n" in lines
 
 

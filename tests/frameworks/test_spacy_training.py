@@ -187,6 +187,18 @@ def test_the_best_weights_by_the_validation_rows_are_kept(entities: tuple[Run, E
     assert spacy.load(run.folder.path).meta["performance"]["ents_f"] == pytest.approx(max(scores))
 
 
+def test_the_last_weights_are_scored_where_training_ends_before_their_turn() -> None:
+    """`spacy train` would keep those of its first step."""
+    made: list[Any] = rows(TEXT)
+    events: Events = []
+    run = train(made, validation=made, events=events, max_epochs=15, max_steps=0)
+    told = [values for values in of_kind(events, "evaluate") if "step" in values]
+    assert told[0]["step"] == 1
+    assert told[-1]["step"] == of_kind(events, "train")[-1]["step"]
+    assert told[-1]["metrics"]["cats_score"] > told[0]["metrics"]["cats_score"]
+    assert run.metrics["validation"]["accuracy"] > 0.9
+
+
 @pytest.mark.parametrize("steps", [20000, 0])
 def test_without_validation_rows_an_end_is_chosen_and_told_and_training_rows_are_not_scored(steps: int) -> None:
     events: Events = []
@@ -216,7 +228,7 @@ def test_equal_settings_give_the_weights_of_spacy_train(task: str, tmp_path: Pat
                 docs.append(Doc(blank.vocab, words=row["tokens"], ents=row["tags"]))
         DocBin(docs=docs).to_disk(tmp_path / f"{name}.spacy")
     init_config(lang="en", pipeline=[component]).to_disk(tmp_path / "config.cfg")
-    settings = {"max_steps": 7, "eval_frequency": 3}
+    settings = {"max_steps": 6, "eval_frequency": 3}  # its last step is evaluated, by `spacy train` too
     paths = {f"paths.{name}": str(tmp_path / f"{name}.spacy") for name in ("train", "dev")}
     told = {f"training.{name}": value for name, value in settings.items()}
     spacy_train(tmp_path / "config.cfg", tmp_path / "theirs", overrides={**paths, **told, "system.seed": 9})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +97,8 @@ def run(
 ) -> tuple[Any, tuple[Mapping[str, Any], ...]]:
     """(the trained pipeline, the history): with the best weights by `held`, or the last ones where there is none.
 
-    The loop is spaCy's: batches, schedules, evaluations and the end of it.
+    The loop is spaCy's: batches, schedules, evaluations and the end of it. The last step is evaluated too, where its
+    turn had not come: `spacy train` would keep what the first step made of few rows.
     """
     from spacy.training import loop
     from spacy.util import fix_random_seed
@@ -121,7 +122,7 @@ def run(
         before_update=block["before_update"],
     )
     total = block["max_steps"] if block["max_steps"] and not block["max_epochs"] else None
-    log, best = Log(folder, total, max(block["eval_frequency"] // _TOLD, 1)), None
+    log, best, highest = Log(folder, total, max(block["eval_frequency"] // _TOLD, 1)), None, float("-inf")
     with _logged(nlp, block) as told:
         for _, info, is_best in steps:
             evaluated = is_best is not None
@@ -130,9 +131,16 @@ def run(
             if held is not None and evaluated:
                 log.evaluation(info)
                 if is_best:
-                    best = _weights(nlp, optimizer, block["frozen_components"])
+                    best, highest = _weights(nlp, optimizer, block["frozen_components"]), info["score"]
                     nlp.meta["performance"] = {name: info["other_scores"].get(name) for name in weights}
         log.tell(info)
+    if held is not None and info["score"] is None:
+        with _averaged(nlp, optimizer):
+            score, scores = evaluate()
+        log.evaluation({**info, "score": score, "other_scores": scores})
+        if score >= highest:
+            best = None
+            nlp.meta["performance"] = {name: scores.get(name) for name in weights}
     _put_back(nlp, best or _weights(nlp, optimizer, block["frozen_components"]))
     return loop.create_before_to_disk_callback(block["before_to_disk"])(nlp), tuple(log.history)
 
@@ -150,9 +158,14 @@ def _logged(nlp: Any, block: Mapping[str, Any]) -> Iterator[Callable[[Any], None
         end()
 
 
+def _averaged(nlp: Any, optimizer: Any) -> AbstractContextManager[None]:
+    """Averages of the weights in their place, where the optimizer keeps them."""
+    return nlp.use_params(optimizer.averages) if optimizer.averages else nullcontext()
+
+
 def _weights(nlp: Any, optimizer: Any, frozen: list[str]) -> dict[str, bytes]:
     """The weights of each component that learns; their averages where the optimizer keeps them."""
-    with nlp.use_params(optimizer.averages) if optimizer.averages else nullcontext():
+    with _averaged(nlp, optimizer):
         return {
             name: pipe.model.to_bytes()
             for name, pipe in nlp.pipeline

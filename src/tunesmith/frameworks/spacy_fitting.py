@@ -72,6 +72,50 @@ class Log:
         self.folder.event("evaluate", split="validation", metrics=scores, **entry)
 
 
+@dataclass
+class _Best:
+    """The weights with the highest score so far. names: of the scores that the saved pipeline tells."""
+
+    nlp: Any
+    optimizer: Any
+    frozen: list[str]
+    names: tuple[str, ...]
+    score: float = float("-inf")
+    weights: dict[str, bytes] | None = None
+
+    def keep(self, info: Mapping[str, Any]) -> None:
+        """The weights as they are now, and what was said of them, unless it was less than of others."""
+        if info["score"] < self.score:
+            return
+        self.score, self.weights = info["score"], self._now()
+        self.nlp.meta["performance"] = {name: info["other_scores"].get(name) for name in self.names}
+
+    def scored(self, evaluate: Callable[[], tuple[float, Mapping[str, Any]]]) -> dict[str, Any]:
+        """What `evaluate` says of the weights as they are now."""
+        with self._averaged():
+            score, scores = evaluate()
+        return {"score": score, "other_scores": scores}
+
+    def put_back(self) -> None:
+        """The best weights into the pipeline; those of now where none was kept."""
+        for name, kept in (self.weights or self._now()).items():
+            self.nlp.get_pipe(name).model.from_bytes(kept)
+
+    def _now(self) -> dict[str, bytes]:
+        """The weights of each component that learns."""
+        with self._averaged():
+            return {
+                name: pipe.model.to_bytes()
+                for name, pipe in self.nlp.pipeline
+                if name not in self.frozen and getattr(pipe, "is_trainable", False)
+            }
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Averages of the weights in their place, where the optimizer keeps them."""
+        averages = self.optimizer.averages
+        return self.nlp.use_params(averages) if averages else nullcontext()
+
+
 def pipeline_of(config: Any, train: Pairs) -> tuple[Any, dict[str, Any]]:
     """(the pipeline, ready to be trained, and its [training] block with functions called), as `spacy train` makes it.
 
@@ -105,8 +149,8 @@ def run(
 
     if block["seed"] is not None:
         fix_random_seed(block["seed"])  # once more, as `spacy train` does it: equal settings give equal weights
-    optimizer, weights = block["optimizer"], block["score_weights"]
-    evaluate = (lambda: (0.0, {})) if held is None else loop.create_evaluation_callback(nlp, lambda _: held, weights)
+    optimizer, names = block["optimizer"], block["score_weights"]
+    evaluate = (lambda: (0.0, {})) if held is None else loop.create_evaluation_callback(nlp, lambda _: held, names)
     steps = loop.train_while_improving(
         nlp,
         optimizer,
@@ -121,28 +165,27 @@ def run(
         annotating_components=block["annotating_components"],
         before_update=block["before_update"],
     )
-    total = block["max_steps"] if block["max_steps"] and not block["max_epochs"] else None
-    log, best, highest = Log(folder, total, max(block["eval_frequency"] // _TOLD, 1)), None, float("-inf")
+    log = _log(block, folder)
+    best = _Best(nlp, optimizer, block["frozen_components"], tuple(names))
     with _logged(nlp, block) as told:
         for _, info, is_best in steps:
-            evaluated = is_best is not None
-            log.step(info, evaluated=evaluated)
-            told(info if evaluated and held is not None else None)
-            if held is not None and evaluated:
+            scored = held is not None and is_best is not None
+            log.step(info, evaluated=is_best is not None)
+            told(info if scored else None)
+            if scored:
                 log.evaluation(info)
-                if is_best:
-                    best, highest = _weights(nlp, optimizer, block["frozen_components"]), info["score"]
-                    nlp.meta["performance"] = {name: info["other_scores"].get(name) for name in weights}
+                best.keep(info)
         log.tell(info)
     if held is not None and info["score"] is None:
-        with _averaged(nlp, optimizer):
-            score, scores = evaluate()
-        log.evaluation({**info, "score": score, "other_scores": scores})
-        if score >= highest:
-            best = None
-            nlp.meta["performance"] = {name: scores.get(name) for name in weights}
-    _put_back(nlp, best or _weights(nlp, optimizer, block["frozen_components"]))
+        log.evaluation(last := {**info, **best.scored(evaluate)})
+        best.keep(last)
+    best.put_back()
     return loop.create_before_to_disk_callback(block["before_to_disk"])(nlp), tuple(log.history)
+
+
+def _log(block: Mapping[str, Any], folder: RunFolder) -> Log:
+    total = block["max_steps"] if block["max_steps"] and not block["max_epochs"] else None
+    return Log(folder, total, max(block["eval_frequency"] // _TOLD, 1))
 
 
 @contextmanager
@@ -156,23 +199,3 @@ def _logged(nlp: Any, block: Mapping[str, Any]) -> Iterator[Callable[[Any], None
         yield step
     finally:
         end()
-
-
-def _averaged(nlp: Any, optimizer: Any) -> AbstractContextManager[None]:
-    """Averages of the weights in their place, where the optimizer keeps them."""
-    return nlp.use_params(optimizer.averages) if optimizer.averages else nullcontext()
-
-
-def _weights(nlp: Any, optimizer: Any, frozen: list[str]) -> dict[str, bytes]:
-    """The weights of each component that learns; their averages where the optimizer keeps them."""
-    with _averaged(nlp, optimizer):
-        return {
-            name: pipe.model.to_bytes()
-            for name, pipe in nlp.pipeline
-            if name not in frozen and getattr(pipe, "is_trainable", False)
-        }
-
-
-def _put_back(nlp: Any, weights: Mapping[str, bytes]) -> None:
-    for name, kept in weights.items():
-        nlp.get_pipe(name).model.from_bytes(kept)

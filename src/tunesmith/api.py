@@ -119,7 +119,7 @@ def able(framework: str, task: str) -> Any:
     member = frameworks.get(framework)
     reason = member.why_not(task)
     if reason:
-        others = [name for name in frameworks.names() if frameworks.get(name).why_not(task) is None]
+        others = [name for name in frameworks.offered() if frameworks.get(name).why_not(task) is None]
         raise UnsupportedTask(framework, task, reason, others)
     return member
 

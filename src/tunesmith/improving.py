@@ -40,17 +40,23 @@ def former(train: Any, test: Any, task: str, output_dir: str, last: Run | None, 
         if not _may_ask(last, consent):
             return None
         name = str(last.folder.path or "the run before")
-        return Former(name, {record.id for record in train}, last.predict(test))
+        return Former(name, _learned(last, train), last.predict(test))
     for folder in (_in_history(train, test), output_dir):
         if folder and Path(folder, "run.lock").is_file():
             try:
                 run = api.load(folder)
                 if run.task.name == task and _may_ask(run, consent):
-                    known = run.folder.read_json("run.lock")["data"]["train"]["rows"]
-                    return Former(os.fspath(folder), set(known), run.predict(test))
+                    return Former(os.fspath(folder), _learned(run, train), run.predict(test))
             except (TunesmithError, KeyError) as error:
                 _log.warning("the run in %s cannot be compared with: %s", folder, error)
     return None
+
+
+def _learned(run: Run, train: Any) -> Collection[Any]:
+    """The ids of the records that a run was trained on; of all of `train` where it wrote nothing."""
+    if run.folder.path is None:
+        return {record.id for record in train}
+    return set(run.folder.read_json("run.lock")["data"]["train"]["rows"])
 
 
 def _may_ask(run: Run, consent: bool) -> bool:
@@ -78,8 +84,7 @@ def judged(before: Former, run: Run, train: Any, test: Any) -> Comparison | None
     """The new run against the one before, in its log and in comparison.json; None where no record tests both."""
     examples = run.examples(test.as_dataset("test"))
     after = run.predict(test)
-    size = len(run.folder.read_json("run.lock")["data"]["train"]["rows"]) if run.folder.path else len(train)
-    trained = (len(before.known), size)
+    trained = (len(before.known), len(_learned(run, train)))
     found = compared(
         run.task,
         examples,

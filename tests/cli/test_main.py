@@ -131,13 +131,15 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (done.stdout, done.stderr) == ("{", "")
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "text.xlsx", "old.XLS", "rows.tsv.gz", "words.conll", "a/b.parquet"])
+@pytest.mark.parametrize(
+    "name", ["rows.csv", "text.xlsx", "old.XLS", "rows.tsv.gz", "words.conll", "a/b.parquet", "rows.cvs"]
+)
 def test_what_looks_like_a_data_file_and_is_none_is_refused_before_the_model_is_read(name, capsys):
     assert cli.main(["predict", "no-run", name]) == 1
     assert capsys.readouterr().err == f"tunesmith: error: no file {name!r}\n"
 
 
-@pytest.mark.parametrize("text", ["we sell rows.csv", ".csv files", "csv", "a.out"])
+@pytest.mark.parametrize("text", ["we sell rows.csv", ".csv files", "csv", "a.out", "shop.com", "5.50"])
 def test_a_text_that_only_mentions_a_data_file_is_a_text(text, monkeypatch, capsys):
     monkeypatch.setattr("tunesmith.cli.quiet.hush", lambda: None)
     assert cli.main(["predict", "no-run", text]) == 1

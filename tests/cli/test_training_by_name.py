@@ -83,7 +83,7 @@ def test_the_environment_names_the_workspace(run: Any, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--name", "spam"], "--framework is missing: a data set is trained by one of transformers, baseline"),
+        (["--name", "spam"], "--framework is missing: a data set is trained by one of transformers, peft"),
         (["--name", "spam", "--framework", "setfitt"], "unknown framework 'setfitt'. Did you mean 'setfit'?"),
         (["rows.jsonl", "--framework", "setfitt"], "unknown framework 'setfitt'. Did you mean 'setfit'?"),
         (["rows.jsonl", "--name", "spam", "--framework", "baseline"], "FILE (rows.jsonl) and --name are both given"),
@@ -107,6 +107,14 @@ def test_the_environment_names_the_workspace(run: Any, monkeypatch: pytest.Monke
         (
             ["--name", "spam", "--framework", "baseline", "--limits", "2"],
             "unknown flag --limits. Did you mean '--limit'",
+        ),
+        (
+            ["--name", "spam", "--framework", "baseline", "--ngrams", "3"],
+            "--ngrams goes with FILE: beside --name say --update-config-kwargs '{\"ngrams\": …}'",
+        ),
+        (
+            ["--name", "spam", "--framework", "baseline", "--validation=0.2"],
+            "--validation goes with FILE: beside --name, --train-size X scores the other records",
         ),
         (["rows.jsonl", "--framework", "baseline", "--lora"], "unknown flag --lora"),
         (
@@ -201,7 +209,7 @@ def test_records_of_a_server_are_trained_and_marked_there(run: Any, tmp_path: Pa
         code, _, err = run(*words, "--api-url", server.url, "--api-key", key)  # the same again: the former run is known
         assert code == 0, err
         assert f"against {tmp_path / 'model'}, with +0 training rows" in err
-        assert "on 20 rows: no difference can be told" in err
+        assert "on 20 rows: too few to tell" in err
         events = server.remote(key).history("far", "default", 0)
         assert [event.set["run"] for event in events if event.kind == "used"] == [str(tmp_path / "model")] * 2
         asked = ["--name", "far", "--strategy", "disagreement", "--api-url", server.url, "--api-key", key]

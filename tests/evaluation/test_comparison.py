@@ -32,6 +32,19 @@ def test_a_better_run_helped_and_a_worse_one_did_not() -> None:
     assert "-40 training rows" in str(worse)
 
 
+def test_a_verdict_takes_thirty_rows() -> None:
+    """Resamples of a handful hardly differ: their interval says nothing."""
+    for known, rows in ((range(11), "29 rows"), (range(39), "1 row")):
+        found = compared(TASK, ROWS, (said(0), said(40)), former="old", trained=(9, 9), known=known)
+        assert found is not None
+        assert found.difference.low > 0
+        assert found.helped is None
+        assert str(found).endswith(f"on {rows}: too few to tell, 30 are the least")
+    enough = compared(TASK, ROWS, (said(0), said(40)), former="old", trained=(9, 9), known=range(10))
+    assert enough is not None
+    assert enough.helped
+
+
 def test_rows_that_the_former_run_learned_are_no_test_of_it() -> None:
     found = compared(TASK, ROWS, (said(20), said(20)), former="old", trained=(20, 20), known=range(20))
     assert found is not None

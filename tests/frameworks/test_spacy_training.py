@@ -242,7 +242,7 @@ def test_progress_is_told_in_steps_with_a_loss() -> None:
     run = train(rows(TEXT), events=events, max_steps=9, eval_frequency=20)
     told = of_kind(events, "train")
     assert [values["step"] for values in told] == [1, 2, 4, 6, 8, 10]
-    assert all(values["total"] == 9 and values["loss"] > 0 for values in told)
+    assert all(values["total"] == 10 and values["loss"] > 0 for values in told)
     assert [entry["loss"] for entry in run.history] == [values["loss"] for values in told]
 
 

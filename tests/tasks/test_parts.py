@@ -56,6 +56,19 @@ def test_a_part_near_the_size_asked_for_is_not_talked_about() -> None:
     assert read(TEXTS[:5], validation=0.1)[1] == []
 
 
+def test_texts_of_a_given_part_that_are_trained_on_too_are_counted() -> None:
+    rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(20)]
+    held = [{"text": text, "label": "a"} for text in ("text 3", "text 3", "other", "text 19")]
+    told = "test: 3 of 4 rows have a text that training rows have too: their scores are not of new texts"
+    assert read({"train": rows, "test": held})[1] == [told]
+    assert read({"train": rows, "test": held[2:3]})[1] == []
+    asked = [{"question": f"where {n % 2}?", "context": f"In {n}.", "answers": str(n)} for n in range(8)]
+    other = [{"question": "where 0?", "context": "In 1.", "answers": "1"}]
+    assert (
+        read({"train": asked, "test": other}, task="question-answering")[1] == []
+    )  # question and context make the text
+
+
 def test_a_table_of_one_word_a_row_is_told_of() -> None:
     rows = [{"word": f"word{n}", "tag": "O" if n % 3 else "B-PER"} for n in range(30)]
     (note,) = read(rows, task="token-classification")[1]

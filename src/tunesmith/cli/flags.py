@@ -21,6 +21,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, command: str, description: str) -> None:
         super().__init__(f"tunesmith {command}", description=description, allow_abbrev=False)
 
+    def has(self, flag: str) -> bool:
+        """Whether it knows a flag."""
+        return flag in self._option_string_actions
+
     def error(self, message: str) -> NoReturn:
         """Raises: ConfigError, in the place of argparse's exit."""
         raise usage_error(f"{message}. See `{self.prog} --help`.")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -110,7 +111,8 @@ def _is_file(word: str) -> bool:
             return True
     except (OSError, ValueError):  # a text longer than a file name can be
         return False
-    if word.lower().endswith(_DATA_ENDINGS) and not any(character.isspace() for character in word):
+    ending = Path(word).suffix.lower()
+    if get_close_matches(ending, _DATA_ENDINGS, n=1, cutoff=0.75) and not any(map(str.isspace, word)):  # .cvs is .csv
         raise DataError(f"no file {word!r}")
     return False
 

@@ -20,6 +20,7 @@ def train(argv: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in argv):
         parser.print_help()
         return 0
+    _refuse_settings(argv, parser)
     given = parser.read(flags.spell_out(argv, _numbers()))
     if given.file is not None:
         raise flags.usage_error(f"FILE ({given.file}) and --name are both given: training data is one or the other.")
@@ -86,6 +87,18 @@ def _parser() -> flags.Parser:
     add("--yes", nargs="?", const="true", metavar="", help="upload records unasked, where the framework is a service")
     add("--json", action="store_true", help="print the scores as JSON")
     return parser
+
+
+def _refuse_settings(argv: Sequence[str], parser: flags.Parser) -> None:
+    """Raises: ConfigError, for a flag that goes with FILE alone."""
+    named = flags.said(argv, "--framework") or ""
+    known = arguments(frameworks.resolve(named)) if named else {}
+    for word in argv:
+        name = word.partition("=")[0].removeprefix("--").replace("-", "_")
+        if word.startswith("--") and name in known and not parser.has(f"--{name.replace('_', '-')}"):
+            told = f"beside --name say --update-config-kwargs '{{\"{name}\": …}}'"
+            told = "beside --name, --train-size X scores the other records" if name in ("validation", "test") else told
+            raise flags.usage_error(f"{word.partition('=')[0]} goes with FILE: {told}.")
 
 
 def _numbers() -> dict[str, Any]:

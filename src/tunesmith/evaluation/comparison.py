@@ -9,6 +9,8 @@ from typing import Any
 from ..metrics.intervals import Difference, affordable, paired_bootstrap
 from ..tasks.base import Example, Examples, Prediction, RowId, Task, followed
 
+FEWEST = 30  # rows that a verdict takes: resamples of a handful hardly differ
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -29,18 +31,21 @@ class Comparison:
 
     @property
     def helped(self) -> bool | None:
-        """Whether the later run is better beyond the interval; None where that cannot be told."""
+        """Whether the later run is better beyond the interval; None where that cannot be told, nor by few rows."""
         low, high = self.difference.low, self.difference.high
-        if low <= 0 <= high:
+        if low <= 0 <= high or self.rows < FEWEST:
             return None
         return (low > 0) == self.more_is_better
 
     def __str__(self) -> str:
         verdict = {True: "it helped", False: "it is worse", None: "no difference can be told"}[self.helped]
+        if self.rows < FEWEST:
+            verdict = f"too few to tell, {FEWEST} are the least"
         gap, more = self.difference, self.trained[1] - self.trained[0]
+        rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
         return (
             f"against {self.former}, with {more:+,} training rows: {self.metric} {self.before:.4f} → {self.after:.4f}, "
-            f"{gap.difference:+.4f} (95%: {gap.low:+.4f} … {gap.high:+.4f}) on {self.rows:,} rows: {verdict}"
+            f"{gap.difference:+.4f} (95%: {gap.low:+.4f} … {gap.high:+.4f}) on {rows}: {verdict}"
         )
 
     def to_dict(self) -> dict[str, Any]:

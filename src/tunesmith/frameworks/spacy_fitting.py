@@ -184,7 +184,8 @@ def run(
 
 
 def _log(block: Mapping[str, Any], folder: RunFolder) -> Log:
-    total = block["max_steps"] if block["max_steps"] and not block["max_epochs"] else None
+    limited = block["max_steps"] and not block["max_epochs"]
+    total = block["max_steps"] + 1 if limited else None  # spaCy counts from 0, and takes the last one too
     return Log(folder, total, max(block["eval_frequency"] // _TOLD, 1))
 
 

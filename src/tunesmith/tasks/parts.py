@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,8 @@ def read_data(
     """The examples of every part: named splits and given data read, fractions held out of the training rows.
 
     A source of several splits gives validation and test too where they are not asked for; such a split without labels
-    is left out. `note` is told of that, of the columns found, of the kind of labels, and of a part far from its size.
+    is left out. `note` is told of that, of the columns found, of the kind of labels, of a part far from its size, and
+    of texts of a given part that training rows have too.
 
     Raises:
         DataError: data that cannot be used, or a fraction that leaves rows of one class alone to train on.
@@ -188,7 +190,16 @@ def _examples(task: Task, dataset: Dataset, train: Examples, reading: Reading, n
     found = task.examples(dataset, replace(reading, labels=train.labels, columns=columns))
     if found.columns != train.columns:
         note(f"columns of {dataset.name}: {_listed(found.columns)}")
+    if shared := _shared(train, found):
+        told = f"{dataset.name}: {shared:,} of {len(found):,} rows have a text that training rows have too"
+        note(f"{told}: their scores are not of new texts")
     return found
+
+
+def _shared(train: Examples, held: Examples) -> int:
+    """How many rows of `held` have the text of a training row."""
+    counts = Counter((example.text, example.pair) for example in held)
+    return sum(counts.pop((example.text, example.pair), 0) for example in train)
 
 
 def _found(dataset: Dataset, examples: Examples, *, is_inferred: bool) -> str:

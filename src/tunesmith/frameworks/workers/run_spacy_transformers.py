@@ -158,7 +158,7 @@ class Progress:
         lost, (steps, before) = float(info["losses"][self.request["component"]]), self.told
         if (done := self.at["step"]) > steps:
             limited = self.block["max_steps"] and not self.block["max_epochs"]
-            total = self.block["max_steps"] if limited else None
+            total = self.block["max_steps"] + 1 if limited else None  # from 0, the last one included
             self.channel.event("train", **self.at, total=total, loss=(lost - before) / (done - steps))
             self.told = (done, lost)
 

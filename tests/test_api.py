@@ -131,6 +131,17 @@ def test_a_model_that_is_replaced_is_told_of(base: str, tmp_path: Path) -> None:
     assert replaced(checkpoint=False) == [f"replaces the model in {tmp_path}"]
 
 
+def test_a_model_of_another_framework_that_is_replaced_is_told_of(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def listen(kind: str, values: Any) -> None:
+        told.append(str(values.get("text")))
+
+    for expected in (0, 1):
+        tunesmith.train(ROWS, framework="baseline", output_dir=tmp_path, listener=listen)
+        assert told.count(f"replaces the model in {tmp_path}") == expected
+
+
 def test_without_an_output_dir_nothing_is_written_but_the_cache(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

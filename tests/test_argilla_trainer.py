@@ -363,7 +363,7 @@ def test_what_is_loaded_is_asked_for_as_of_load(spam: str, tmp_path: Path) -> No
 
 def test_a_limit_of_a_data_set_in_memory_is_a_whole_number() -> None:
     data = rg.DatasetForTextClassification(messages(20))
-    assert "3 records to train" in repr(ArgillaTrainer(dataset=data, framework="baseline", limit=3))
+    assert "3 annotated records to train" in repr(ArgillaTrainer(dataset=data, framework="baseline", limit=3))
     for limit in (-1, 0, "3", True):
         with pytest.raises(DataError, match=f"limit is {limit!r}: expected a whole number from 1, or None for all"):
             ArgillaTrainer(dataset=data, framework="baseline", limit=limit)
@@ -687,7 +687,7 @@ def test_it_is_told_in_short(spam: str, caplog: pytest.LogCaptureFixture) -> Non
     trainer.update_config(ngrams=3)
     told = repr(trainer)
     assert told.splitlines()[0] == "ArgillaTrainer('spam', framework='baseline', task='text-classification')"
-    assert "96 records to train, 24 records to score" in told
+    assert "96 annotated records to train, 24 annotated records to score" in told
     assert "ngrams=3" in told
     assert len(told.splitlines()) < 6
     assert len(caplog.records) < 3

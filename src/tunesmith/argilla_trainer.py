@@ -215,10 +215,9 @@ class ArgillaTrainer:
         return "\n".join([head, *lines])
 
     def _told(self, data: Any) -> str:
-        try:
-            return f"{len(data)} records" if _is_records(data) else f"{type(data).__name__} of {len(data)}"
-        except TypeError:
-            return type(data).__name__
+        if _is_records(data):
+            return f"{sum(record.annotation is not None for record in data)} annotated records"
+        return f"{type(data).__name__} of {len(data)}" if hasattr(data, "__len__") else type(data).__name__
 
     def _task(self, dataset: Any, load_kwargs: Mapping[str, Any]) -> str:
         """The task to train: of records that of their type, of other data what is said."""

@@ -68,8 +68,10 @@ class Trained:
 
 
 def kept(model: Trained, folder: RunFolder) -> Trained:
-    """The model, saved where the run has a folder."""
+    """The model, saved where the run has a folder; that it replaces another one is told."""
     if folder.path is not None:
+        if (folder.path / model_file.FILE).exists():
+            folder.note(f"replaces the model in {folder.path}")
         model.save(folder.path)
     return model
 

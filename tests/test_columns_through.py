@@ -93,7 +93,8 @@ def test_a_second_text_is_used_in_every_part_or_in_none(bert: str) -> None:
 
 
 def test_columns_of_a_part_that_differ_from_those_of_training_are_said() -> None:
-    parts, notes = read(table("utterance", "label"), validation=table("text", "label"))
+    held = [{**row, "text": f"new {row['text']}"} for row in table("text", "label")]
+    parts, notes = read(table("utterance", "label"), validation=held)
     assert notes[1:] == ["columns of validation: text=text, label=label"]
     assert len(parts["validation"]) == 10
 
@@ -101,7 +102,8 @@ def test_columns_of_a_part_that_differ_from_those_of_training_are_said() -> None
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "dev", "eval"])
 def test_a_split_of_any_usual_name_is_the_validation(name: str) -> None:
     rows = table("text", "label")
-    parts, notes = read({"train": rows, name: rows[:4], "test": rows[:6]})
+    held = [{**row, "text": f"new {row['text']}"} for row in rows]
+    parts, notes = read({"train": rows, name: held[:4], "test": held[:6]})
     assert {part: len(examples) for part, examples in parts.items()} == {"train": 10, "validation": 4, "test": 6}
     assert len(notes) == 1
 

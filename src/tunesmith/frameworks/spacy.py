@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,8 +15,7 @@ from ..data.labels import Labels
 from ..errors import ArtifactError, ConfigError, NotInstalled, OutOfMemory, TrainingFailed, TunesmithError
 from ..folder import RunFolder, no_room
 from ..hooks import Hooks
-from ..tasks.base import Example, Examples, RowId, Task
-from ..tasks.word_tags import Misfit
+from ..tasks.base import Examples, Task
 from ..training_arguments import Argument
 from . import spacy_choosing, spacy_config, spacy_fitting, spacy_reading
 from .base import TEXT, TOKENS
@@ -29,11 +28,10 @@ from .spacy_predicting import infer
 from .trained import Trained, kept, read, refuse_hooks
 
 NAME = "spacy"
-_DATA = SpacyData(NAME)
 
 
 @dataclass(frozen=True)
-class SpacyFramework:
+class SpacyFramework(SpacyData):
     """A pipeline of spaCy with one component, trained in its own loop."""
 
     name: str = NAME
@@ -43,24 +41,6 @@ class SpacyFramework:
     @property
     def arguments(self) -> Mapping[str, Argument]:
         return ARGUMENTS
-
-    def why_not(self, task: str) -> str | None:
-        """None: the task can be trained. Else the reason."""
-        return None if task in FIRST else "no component of spaCy learns it"
-
-    def why_not_prepare(self, task: str) -> str | None:
-        """None: the task's data can be prepared. Else the reason."""
-        return _DATA.why_not_prepare(task)
-
-    def misfits(self, task: str, examples: Iterable[Example], *, lang: Any = None) -> dict[RowId, Misfit]:
-        """See `SpacyData`."""
-        return _DATA.misfits(task, examples, lang=lang)
-
-    def prepare(
-        self, task: str, splits: Mapping[str, Examples], *, labels: Sequence[str], lang: Any = None, **options: Any
-    ) -> Any:
-        """See `SpacyData`."""
-        return _DATA.prepare(task, splits, labels=labels, lang=lang, **options)
 
     def open(self, task: str, settings: Settings, hooks: Hooks) -> Hooks:
         """`hooks` with what the pipeline starts from: base, language and every setting are tried here.

@@ -11,16 +11,22 @@ from ..tasks.base import Example, Examples, RowId
 from ..tasks.word_tags import MISALIGNED, Misfit, overlap_of, shown
 from . import base
 
+_TASKS = (base.TEXT, base.TOKENS)
+
 
 @dataclass(frozen=True)
 class SpacyData:
-    """The data of a framework that reads spaCy's."""
+    """What the frameworks of spaCy share: their tasks, and how data is prepared for them."""
 
     name: str
 
+    def why_not(self, task: str) -> str | None:
+        """None: the task can be trained. Else the reason."""
+        return None if task in _TASKS else "no component of spaCy learns it"
+
     def why_not_prepare(self, task: str) -> str | None:
         """None: the task's data can be prepared. Else the reason."""
-        return base.why_not_prepare(self.name, task, (base.TEXT, base.TOKENS))
+        return base.why_not_prepare(self.name, task, _TASKS)
 
     def misfits(self, task: str, examples: Iterable[Example], *, lang: Any = None) -> dict[RowId, Misfit]:
         """The rows whose spans overlap or do not align with the tokens that `lang` makes, by id.

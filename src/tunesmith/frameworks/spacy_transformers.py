@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,7 @@ from ..config import Settings
 from ..errors import ArtifactError, ConfigError, TrainingFailed
 from ..folder import RunFolder
 from ..hooks import Hooks
-from ..tasks.base import Example, Examples, Prediction, RowId, Task
-from ..tasks.word_tags import Misfit
+from ..tasks.base import Example, Examples, Prediction, Task
 from ..training_arguments import Argument
 from . import spacy_arguments, spacy_choosing
 from .spacy_choosing import FIRST, component_of
@@ -25,12 +24,9 @@ from .worker import Worker, read_rows
 from .worker_base import LocalBase, local_base, readable
 
 NAME = "spacy-transformers"
-_DATA = SpacyData(NAME)
 _OTHER = {"batch_size": 128, "accumulate_gradient": 3}  # than without a transformer: the quickstart's
-_BATCH, _SMALLEST = (
-    2000,
-    100,
-)  # words of a batch, blanks between texts of unequal length too: the quickstart's, and ours
+_BATCH = 2000  # words of a batch, blanks between texts of unequal length too: the quickstart's
+_SMALLEST = 100
 _LIMITS = "dropout accumulate_gradient patience max_epochs max_steps eval_frequency".split()
 ARGUMENTS: Mapping[str, Argument] = {
     name: replace(each, default=_OTHER.get(name, each.default))
@@ -42,7 +38,7 @@ _PACKAGES = ("spacy", "spacy-transformers", "transformers", "torch")
 
 
 @dataclass(frozen=True)
-class SpacyTransformersFramework:
+class SpacyTransformersFramework(SpacyData):
     """A pipeline of spaCy with one component on a transformer."""
 
     name: str = NAME
@@ -52,24 +48,6 @@ class SpacyTransformersFramework:
     @property
     def arguments(self) -> Mapping[str, Argument]:
         return ARGUMENTS
-
-    def why_not(self, task: str) -> str | None:
-        """None: the task can be trained. Else the reason."""
-        return None if task in FIRST else "no component of spaCy learns it"
-
-    def why_not_prepare(self, task: str) -> str | None:
-        """None: the task's data can be prepared. Else the reason."""
-        return _DATA.why_not_prepare(task)
-
-    def misfits(self, task: str, examples: Iterable[Example], *, lang: Any = None) -> dict[RowId, Misfit]:
-        """See `SpacyData`."""
-        return _DATA.misfits(task, examples, lang=lang)
-
-    def prepare(
-        self, task: str, splits: Mapping[str, Examples], *, labels: Sequence[str], lang: Any = None, **options: Any
-    ) -> Any:
-        """See `SpacyData`."""
-        return _DATA.prepare(task, splits, labels=labels, lang=lang, **options)
 
     def open(self, task: str, settings: Settings, hooks: Hooks) -> Hooks:
         """`hooks` with the worker and the base, which it has tried, and the language and every setting with it.

@@ -1,4 +1,7 @@
-"""What makes a step fast, put around a `Trainer`: batches of like length, lean tables, cheap dropout, known logits."""
+"""What makes a step fast, put around a `Trainer`: batches of like length, lean tables, cheap dropout, known logits.
+
+Nothing is computed that no loss reads, see `first_token`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers.trainer_utils import seed_worker
 
-from . import dropout, taught
+from . import dropout, first_token, taught
 from .optimizer import CpuAdamW, fades
 from .sampling import ByLength, lengths
 from .tables import lean, tables
@@ -82,7 +85,7 @@ def cpu_optimizer(trainer: Any) -> CpuAdamW | None:
 
 @contextmanager
 def fast(trainer: Any) -> Iterator[None]:
-    """The model is made ready for fast steps meanwhile; in fp32 dropout stays torch's own, draw by draw."""
+    """The model is made ready for fast steps meanwhile; in fp32 dropout draws as torch does, for all tokens."""
     with ExitStack() as stack:
         if alone(trainer):  # else the optimizer may have to wait for the wrapped model
             trainer.create_optimizer()
@@ -92,6 +95,8 @@ def fast(trainer: Any) -> Iterator[None]:
         if trainer.args.device.type == "cpu" and trainer.args.bf16:
             os.environ.setdefault(*KERNELS)
             stack.enter_context(dropout.fast(trainer.model))
+        if trainer.args.bf16 or trainer.args.fp16:
+            stack.enter_context(first_token.only(trainer.model))
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
             stack.enter_context(_own_forward(trainer.model))
         stack.enter_context(taught.once(trainer))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from . import first_token
 from .recipe import Batch, Encoding, Feature, Loss, Recipe, Row
 
 
@@ -77,7 +78,7 @@ def run(
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), first_token.only(model):
             for places in by_length(features, batch_size):
                 chosen = [features[place] for place in places]
                 batch = {key: value.to(where) for key, value in collate(chosen).items()}

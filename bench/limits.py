@@ -14,6 +14,7 @@ from . import causal
 from .peers import minilm
 from .workloads import WORKLOADS, Row, data_folder
 
+CLASSIFIERS = ("single", "multi", "regression")  # kinds of work loads
 SIZE = 2048  # rows and columns of the matrices that are multiplied
 ADAMW_BYTES = 28  # a weight: four numbers of 4 bytes are read (weight, gradient, two moments), three are written
 
@@ -54,16 +55,30 @@ def share(name: str, steps: int, seconds: float) -> dict[str, float]:
         config, tokenizer = AutoConfig.from_pretrained(base), AutoTokenizer.from_pretrained(base)
     longest = load.lengths.get("maxlength", 512)
     tokens = [min(len(ids), longest) for ids in tokenizer(*_texts(rows), verbose=False)["input_ids"]]
-    width, layers = config.hidden_size, config.num_hidden_layers
-    inner = getattr(config, "intermediate_size", 4 * width)
-    body = layers * (4 * width**2 + 2 * width * inner)  # weights that every token meets
+    operations = 3 * sum(forward(config, load.kind, count) for count in tokens)  # backward is twice forward
+    weights = config.num_hidden_layers * sum(_layer(config))
     if load.kind == "causal":
-        body += width * config.vocab_size
-    attention = 4 * layers * width  # operations a token and attended token
-    operations = 3 * sum(2 * body * count + attention * count**2 for count in tokens)  # backward is twice forward
+        weights += config.hidden_size * config.vocab_size
     able = machine()
-    at_best = operations / able["operations_per_s"] + steps * body * ADAMW_BYTES / able["bytes_per_s"]
+    at_best = operations / able["operations_per_s"] + steps * weights * ADAMW_BYTES / able["bytes_per_s"]
     return {"seconds": round(at_best, 3), "share": round(at_best / seconds, 3), **able}
+
+
+def _layer(config: Any) -> tuple[int, int]:
+    """The weights of a layer: those of keys and values, and the others."""
+    width = config.hidden_size
+    return 2 * width**2, 2 * width**2 + 2 * width * getattr(config, "intermediate_size", 4 * width)
+
+
+def forward(config: Any, kind: str, tokens: int) -> int:
+    """The operations that a row of so many tokens needs; of its last layer a classifier needs the first token alone."""
+    shared, own = _layer(config)
+    read = 1 if kind in CLASSIFIERS else tokens
+    attention = 4 * config.hidden_size * tokens  # of one token that attends to all
+    whole = 2 * tokens * (shared + own) + tokens * attention
+    last = 2 * (tokens * shared + read * own) + read * attention
+    head = 2 * tokens * config.hidden_size * config.vocab_size if kind == "causal" else 0
+    return (config.num_hidden_layers - 1) * whole + last + head
 
 
 def _texts(rows: Sequence[Row]) -> tuple[list[str], ...]:

@@ -59,6 +59,7 @@ PROTOCOL = worker_environment.WORKERS / "protocol.py"
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of worker scripts with one worker, `small`, whose environment is the Python of the tests."""
     monkeypatch.setattr(worker_environment, "WORKERS", tmp_path)
+    monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path / "home"))  # the tests' own may hold real environments
     (tmp_path / "small.txt").write_text("torch==2.13.0\n")
     (tmp_path / "run_small.py").write_text(SCRIPT.format(protocol=str(PROTOCOL)))
     folder = worker_environment.Environment("small").folder

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -745,3 +746,17 @@ def test_all_that_is_written_is_in_the_folder(spam: str, tmp_path: Path, monkeyp
     assert [path.name for path in empty.iterdir()] == ["run"]
     with pytest.raises(ConfigError, match="'path' is 'b': expected the same as output_dir, 'a', or neither"):
         trainer.train("a", path="b")
+
+
+def test_training_on_records_without_settings_warns_of_no_ids() -> None:
+    """A trained model tells names: only what is prepared for others has ids that settings would fix."""
+    records = [
+        rg.TextClassificationRecord(text=f"a {name} day {i}", annotation=name)
+        for i in range(4)
+        for name in ("good", "bad")
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ArgillaTrainer(dataset=rg.DatasetForTextClassification(records), framework="baseline")
+    with pytest.warns(UserWarning, match="no settings were given"):
+        rg.DatasetForTextClassification(records).prepare_for_training(framework="transformers")

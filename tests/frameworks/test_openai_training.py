@@ -280,7 +280,6 @@ def test_a_script_trains_with_yes_and_is_refused_without(
     assert "tunesmith: warning: 1 of 1 answers cannot be read as asked" in shown.err
 
 
-@pytest.mark.filterwarnings("ignore:no settings were given")
 def test_stored_records_are_tuned_on_with_yes_and_not_without(
     service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -330,7 +329,6 @@ def test_the_key_is_no_setting(service: Service) -> None:
         train(unread(), api_key=KEY)
 
 
-@pytest.mark.filterwarnings("ignore:no settings were given")
 def test_argillas_trainer_tunes_predicts_and_drops_no_key(service: Service, tmp_path: Path) -> None:
     """There the folder was the suffix, unknown keys were dropped, and tuned chat models could not be asked."""
     made = [rg.TextClassificationRecord(text=row["text"], annotation=row["label"]) for row in ROWS + HELD]
@@ -363,7 +361,6 @@ def test_argillas_trainer_tunes_predicts_and_drops_no_key(service: Service, tmp_
     assert again.predict("free prize").prediction == found[0].prediction
 
 
-@pytest.mark.filterwarnings("ignore:no settings were given")
 def test_a_former_model_of_the_service_is_sent_no_held_out_record_without_consent(
     service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -64,7 +64,7 @@ def prepare(
     if misaligned not in ("error", "skip"):
         raise ConfigError("misaligned", misaligned, "'error' or 'skip'")
     _check_settings(settings, task)
-    chosen = choose(records, task, settings, include_discarded=include_discarded)
+    chosen = choose(records, task, settings, include_discarded=include_discarded, warn=True)
     if misaligned == "skip":
         chosen = chosen.without(member.misfits(TASKS[task], chosen.examples, lang=lang))
     splits = chosen.divided(parts)
@@ -122,8 +122,12 @@ class Chosen:
         return Labels("single", bio_names(self.labels)) if self.kind == "spans" else None
 
 
-def choose(records: Sequence[Record], task: str, settings: Any, *, include_discarded: bool = False) -> Chosen:
+def choose(
+    records: Sequence[Record], task: str, settings: Any, *, include_discarded: bool = False, warn: bool = False
+) -> Chosen:
     """The records that have an annotation and, unless asked for, are not discarded, in their order.
+
+    warn: where no settings fix the label ids; what is trained says names, not ids.
 
     Raises:
         DataError: a label outside the schema; records with one label beside records with several.
@@ -131,7 +135,7 @@ def choose(records: Sequence[Record], task: str, settings: Any, *, include_disca
     """
     found, account = used(records, include_discarded=include_discarded)
     found = _some(found, account)
-    labels = label_names(found, task, settings, warn=True)
+    labels = label_names(found, task, settings, warn=warn)
     kind = kind_of(found, task)
     return Chosen([example_of(record, labels) for record in found], labels, account, kind)
 

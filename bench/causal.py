@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .workloads import Row, Rows, Workload
+from .reading import Row, Rows
+from .workloads import Workload
 
 VOCABULARY, WIDTH, LAYERS, HEADS, POSITIONS = 4096, 384, 6, 6, 512
 END, PAD = "<end>", "<pad>"

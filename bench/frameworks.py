@@ -26,8 +26,9 @@ import numpy as np
 
 from . import libraries, records, scores
 from .libraries import Fitted
+from .reading import DATA_SEED, ROOT, Row, Rows, banking77, conll2003, data_folder, sst2, trec6
 from .scores import Floats, Metric
-from .workloads import DATA_SEED, ROOT, Row, Rows, banking77, conll2003, data_folder, gold, sst2, trec6
+from .workloads import gold
 
 RESULTS = ROOT / "bench" / "results" / "frameworks.jsonl"
 SIDES = ("ours", "library")

@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from . import limits, records, turns
-from .workloads import ROOT
+from .reading import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "gpu.jsonl"
 

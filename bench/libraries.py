@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .workloads import Row, Rows
+from .reading import Row, Rows
 
 
 @dataclass(frozen=True)

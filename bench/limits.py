@@ -10,9 +10,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import causal
+from . import causal, translation
 from .peers import minilm
-from .workloads import WORKLOADS, Row, data_folder
+from .reading import Row, data_folder
+from .workloads import WORKLOADS
 
 CLASSIFIERS = ("single", "multi", "regression")  # kinds of work loads
 SIZE = 2048  # rows and columns of the matrices that are multiplied
@@ -50,17 +51,26 @@ def share(name: str, steps: int, seconds: float) -> dict[str, float]:
 
     load = WORKLOADS[name]
     rows = load.read(data_folder()).train[: steps * load.settings["per_device_train_batch_size"]]
+    made = {"causal": causal.base, "texts": translation.base}.get(load.kind)
     with tempfile.TemporaryDirectory() as folder:
-        base = causal.base(Path(folder), rows) if load.kind == "causal" else minilm()
+        base = made(Path(folder), rows) if made is not None else minilm()
         config, tokenizer = AutoConfig.from_pretrained(base), AutoTokenizer.from_pretrained(base)
     longest = load.lengths.get("maxlength", 512)
-    tokens = [min(len(ids), longest) for ids in tokenizer(*_texts(rows), verbose=False)["input_ids"]]
-    operations = 3 * sum(forward(config, load.kind, count) for count in tokens)  # backward is twice forward
-    weights = config.num_hidden_layers * sum(_layer(config))
-    if load.kind == "causal":
-        weights += config.hidden_size * config.vocab_size
+
+    def tokens(*texts: list[str]) -> list[int]:
+        return [min(len(ids), longest) for ids in tokenizer(*texts, verbose=False)["input_ids"]]
+
+    if load.kind == "texts":
+        sizes = zip(*(tokens([row[part] for row in rows]) for part in ("source", "target")), strict=True)
+        once, weights = sum(written(config, *size) for size in sizes), written(config, 1, 1) // 2
+    else:
+        once = sum(forward(config, load.kind, count) for count in tokens(*_texts(rows)))
+        weights = config.num_hidden_layers * sum(_layer(config))
+        weights += config.hidden_size * config.vocab_size if load.kind == "causal" else 0
     able = machine()
-    at_best = operations / able["operations_per_s"] + steps * weights * ADAMW_BYTES / able["bytes_per_s"]
+    operations = once * (2 if load.lora else 3)  # backward: gradients of what came in, and of weights that are trained
+    traffic = 0 if load.lora else steps * weights * ADAMW_BYTES
+    at_best = operations / able["operations_per_s"] + traffic / able["bytes_per_s"]
     return {"seconds": round(at_best, 3), "share": round(at_best / seconds, 3), **able}
 
 
@@ -79,6 +89,16 @@ def forward(config: Any, kind: str, tokens: int) -> int:
     last = 2 * (tokens * shared + read * own) + read * attention
     head = 2 * tokens * config.hidden_size * config.vocab_size if kind == "causal" else 0
     return (config.num_hidden_layers - 1) * whole + last + head
+
+
+def written(config: Any, source: int, target: int) -> int:
+    """The same of a T5, whose decoder attends to itself and to the source."""
+    width, inner, wide = config.d_model, config.num_heads * config.d_kv, 2 * config.d_model * config.d_ff
+    encoder = 2 * source * (4 * width * inner + wide) + 4 * inner * source**2
+    decoder = (
+        2 * target * (6 * width * inner + wide) + 4 * source * width * inner + 4 * inner * target * (target + source)
+    )
+    return config.num_layers * encoder + config.num_decoder_layers * decoder + 2 * target * width * config.vocab_size
 
 
 def _texts(rows: Sequence[Row]) -> tuple[list[str], ...]:

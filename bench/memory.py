@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from . import records
-from .workloads import ROOT
+from .reading import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "memory.jsonl"
 GOAL = 2 * 2**30  # bytes of host memory beside the model, at 5,000,000 rows

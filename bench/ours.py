@@ -8,8 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from . import causal
-from .workloads import Row, Rows, Workload
+from . import causal, translation
+from .reading import Row, Rows
+from .workloads import Workload
 
 
 def ours(
@@ -25,6 +26,10 @@ def ours(
         return _causal(api, load, rows, {**settings, "seed": seed, "callbacks": callbacks})
     if load.columns:
         settings["columns"] = load.columns
+    if load.lora:
+        settings["lora"] = dict(load.lora)
+    if load.kind == "texts":
+        return _translated(api, load, rows, {**settings, "seed": seed, "callbacks": callbacks})
     run = api.train(
         list(rows.train), base=base, task=load.task, output_dir="", seed=seed, callbacks=callbacks, **settings
     )
@@ -39,6 +44,13 @@ def _causal(api: Any, load: Workload, rows: Rows, settings: dict[str, Any]) -> l
         settings |= {"merge": "pack", "per_device_train_batch_size": causal.blocks(load, rows, base)}
         run = api.train(list(rows.train), base=base, task=load.task, output_dir="", **settings)
         return causal.costs(run.model, run.tokenizer, rows.test)
+
+
+def _translated(api: Any, load: Workload, rows: Rows, settings: dict[str, Any]) -> list[Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        base = translation.base(Path(folder), rows.train)
+        run = api.train(list(rows.train), base=base, task=load.task, output_dir="", **settings)
+        return translation.costs(run.model, run.tokenizer, rows.test)
 
 
 def _input(load: Workload, row: Row) -> Any:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import causal
-from .workloads import Row, Rows, Workload
+from .reading import Row, Rows
+from .workloads import Workload
 
 NBEST, ANSWER_TOKENS = 20, 30  # of the question answering guide
 
@@ -64,15 +64,17 @@ def hf(
     """Train with `Trainer` and predict the held-out rows."""
     from transformers import AutoTokenizer
 
+    if load.kind in ("causal", "texts"):  # these make their base
+        from . import language_peers
+
+        train = language_peers.language if load.kind == "causal" else language_peers.translated
+        return train(load, rows, Guide("", None, seed, padding, callbacks))
     base = base or minilm()
-    table = {"tags": _tags, "answers": _answers}
-    if load.kind == "causal":
-        return _causal(load, rows, Guide("", None, seed, padding, callbacks))
     guide = Guide(base, AutoTokenizer.from_pretrained(base), seed, padding, callbacks)
-    return table.get(load.kind, _classes)(load, rows, guide)
+    return {"tags": _tags, "answers": _answers}.get(load.kind, _classes)(load, rows, guide)
 
 
-def _predict(model: Any, collator: Any, guide: Guide, settings: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
+def predict(model: Any, collator: Any, guide: Guide, settings: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
     """A function (train, test) -> the arrays that the trained model gives for the test features."""
     from transformers import Trainer, TrainingArguments
 
@@ -115,7 +117,7 @@ def txtai(load: Workload, rows: Rows, seed: int, *, callbacks: Sequence[Any] = (
     return [rows.labels[best[0][0]] for best in found]
 
 
-def _features(rows: Sequence[Row], encode: Callable[[dict[str, list[Any]]], Any]) -> Any:
+def features(rows: Sequence[Row], encode: Callable[[dict[str, list[Any]]], Any]) -> Any:
     from datasets import Dataset
 
     dataset = Dataset.from_list(list(rows))
@@ -147,9 +149,13 @@ def _classes(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
 
     set_seed(guide.seed)  # the head is initialised here, before the Trainer sets its seed
     head: dict[str, Any] = {"id2label": dict(enumerate(names)), "label2id": ids} if names else {"num_labels": 1}
-    model = AutoModelForSequenceClassification.from_pretrained(guide.base, problem_type=problem, **head)
-    run = _predict(model, DataCollatorWithPadding(guide.tokenizer), guide, load.settings)
-    logits = np.asarray(run(_features(rows.train, encode), _features(rows.test, encode)))
+    model: Any = AutoModelForSequenceClassification.from_pretrained(guide.base, problem_type=problem, **head)
+    if load.lora:  # as PEFT's own guide
+        from peft import LoraConfig, TaskType, get_peft_model
+
+        model = get_peft_model(model, LoraConfig(task_type=TaskType.SEQ_CLS, **load.lora))
+    run = predict(model, DataCollatorWithPadding(guide.tokenizer), guide, load.settings)
+    logits = np.asarray(run(features(rows.train, encode), features(rows.test, encode)))
     if load.kind == "single":
         return [names[i] for i in logits.argmax(axis=-1)]
     if load.kind == "regression":
@@ -180,9 +186,9 @@ def _tags(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
 
     set_seed(guide.seed)
     model = AutoModelForTokenClassification.from_pretrained(guide.base, id2label=dict(enumerate(names)), label2id=ids)
-    run = _predict(model, DataCollatorForTokenClassification(guide.tokenizer), guide, load.settings)
-    test = _features(rows.test, encode)
-    best = np.asarray(run(_features(rows.train, encode), test)).argmax(axis=-1)
+    run = predict(model, DataCollatorForTokenClassification(guide.tokenizer), guide, load.settings)
+    test = features(rows.test, encode)
+    best = np.asarray(run(features(rows.train, encode), test)).argmax(axis=-1)
     predicted = []
     for row, guess, labels in zip(rows.test, best, test["labels"], strict=True):
         tags = [names[guess[place]] for place, label in enumerate(labels) if label != -100]
@@ -230,30 +236,10 @@ def _answers(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
 
     set_seed(guide.seed)
     model = AutoModelForQuestionAnswering.from_pretrained(guide.base)
-    run = _predict(model, DataCollatorWithPadding(guide.tokenizer), guide, load.settings)
-    test = _features([{**row, "row": i} for i, row in enumerate(rows.test)], for_prediction)
-    starts, ends = run(_features(rows.train, for_training), test.remove_columns(["row", "offset_mapping"]))
+    run = predict(model, DataCollatorWithPadding(guide.tokenizer), guide, load.settings)
+    test = features([{**row, "row": i} for i, row in enumerate(rows.test)], for_prediction)
+    starts, ends = run(features(rows.train, for_training), test.remove_columns(["row", "offset_mapping"]))
     return _best_answers(rows.test, test["row"], test["offset_mapping"], starts, ends)
-
-
-def _causal(load: Workload, rows: Rows, guide: Guide) -> list[Any]:
-    """The causal language modeling guide, a sentence a row, padded per batch."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling, set_seed
-
-    with tempfile.TemporaryDirectory() as folder:
-        base = causal.base(Path(folder), rows.train)
-        tokenizer = AutoTokenizer.from_pretrained(base)
-        guide = replace(guide, base=base, tokenizer=tokenizer)
-
-        def encode(batch: dict[str, list[Any]]) -> Any:
-            ended = [text + tokenizer.eos_token for text in batch["text"]]
-            return tokenizer(ended, truncation=True, max_length=load.lengths["maxlength"])
-
-        set_seed(guide.seed)
-        model = AutoModelForCausalLM.from_pretrained(base)
-        run = _predict(model, DataCollatorForLanguageModeling(tokenizer, mlm=False), guide, load.settings)
-        run(_features(rows.train, encode), _features(rows.test[:2], encode))
-        return causal.costs(model, tokenizer, rows.test)
 
 
 def _position(

@@ -17,8 +17,8 @@ from statistics import median
 from typing import Any
 
 from . import records, turns
+from .reading import data_folder, sst2
 from .speed import RESULTS
-from .workloads import data_folder, sst2
 
 GOAL = 4.0
 

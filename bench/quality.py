@@ -21,8 +21,9 @@ from typing import Any
 
 from . import peers, records, scores
 from .ours import ours
+from .reading import ROOT, Rows, data_folder
 from .scratch import SCRATCH, Scratch, figures
-from .workloads import ROOT, WORKLOADS, Rows, Workload, data_folder, gold
+from .workloads import WORKLOADS, Workload, gold
 
 Side = Callable[[Workload, Rows, int], list[Any]]
 SIDES: Mapping[str, Side] = {"hf": peers.hf, "ours": ours, "tfidf": peers.tfidf}

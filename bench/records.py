@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .workloads import ROOT
+from .reading import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "quality.jsonl"
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "scikit-learn", "tunesmith")

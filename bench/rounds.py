@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.workloads import data_folder
+from bench.reading import data_folder
 from tunesmith import cli
 from tunesmith.records.files import read, write
 from tunesmith.records.preparing import prepare

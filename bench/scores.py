@@ -51,6 +51,7 @@ def metrics(kind: str, gold: Sequence[Any], predicted: Sequence[Any], labels: Se
         "tags": _tags,
         "answers": _answers,
         "causal": _causal,
+        "texts": _causal,
     }
     return table[kind](gold, predicted)
 

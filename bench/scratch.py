@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .workloads import Row, read_text
+from .reading import Row, read_text
 
 MASKED = 0.15
 BLOCK = 128  # tokens

@@ -24,7 +24,8 @@ from typing import Any
 
 from . import limits, peers, records, turns
 from .ours import ours
-from .workloads import ROOT, WORKLOADS, Rows, data_folder
+from .reading import ROOT, Rows, data_folder
+from .workloads import WORKLOADS
 
 RESULTS = ROOT / "bench" / "results" / "speed.jsonl"
 SIDES: Mapping[str, Callable[..., list[Any]]] = {
@@ -55,6 +56,8 @@ SHORT = (
 )
 LONG = (
     Race("squad", 10, {"hf": 1.0}, rounds=2),
+    Race("multi30k", 20, {"hf": 1.0}),
+    Race("sst2-lora", 40, {"hf": 1.0}),
     Race("sst2", 40, {"txtai": 5.0}),
     Race("sst2", 14, {"hf-guide": 10.0}),
 )
@@ -133,7 +136,7 @@ def _line(found: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.speed", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="", help="work loads, separated by commas")
-    parser.add_argument("--long", action="store_true", help="the long set: SQuAD, txtai, padding to the maximum")
+    parser.add_argument("--long", action="store_true", help="the long set: other work loads, other peers")
     parser.add_argument("--rounds", type=int, default=0, help="pairs of each work load")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--serve", nargs=3, metavar=("LOAD", "STEPS", "SIDE"), help=argparse.SUPPRESS)

@@ -27,7 +27,7 @@ from tunesmith.records.store.store import Store
 from tunesmith.records.types import TextClassificationRecord
 
 from . import records
-from .workloads import ROOT
+from .reading import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "records.jsonl"
 LOG, LOAD, PAGE, MILLISECONDS = 12_000, 40_000, 250, 50.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import frameworks, records, speed, store
-from .workloads import ROOT
+from .reading import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PEERS = {

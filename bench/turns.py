@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from . import records
-from .workloads import ROOT
+from .reading import ROOT
 
 Told = Mapping[str, float]
 

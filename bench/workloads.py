@@ -1,26 +1,14 @@
-"""What is measured: the rows of each work load, its settings and its seeds.
-
-Rows are read from `$TUNESMITH_DATA` (default `../shared/data`) at run time; none is kept in the project.
-"""
+"""What is measured: the rows of each work load, its settings and its seeds."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-Row = dict[str, Any]
-ROOT = Path(__file__).resolve().parent.parent
-DATA_SEED = 20  # which rows are drawn; fixed, so that training seeds differ in nothing but training
+from . import reading
+from .reading import Row, Rows
 
 # The Trainer's defaults of transformers 5, spelled out, so that both sides get them whatever their own defaults are.
 EQUAL: Mapping[str, Any] = {
@@ -30,27 +18,15 @@ EQUAL: Mapping[str, Any] = {
     "warmup_steps": 0,
     "weight_decay": 0.0,
 }
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a work load. `labels` are the class names that are scored, in order; empty where there are none."""
-
-    train: Sequence[Row]
-    test: Sequence[Row]
-    labels: tuple[str, ...] = ()
-
-    def fingerprint(self) -> str:
-        """sha256 of the content and order of both splits: runs are compared on equal rows only."""
-        text = json.dumps([list(self.train), list(self.test)], sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+ONE_EPOCH, TWO_EPOCHS = ({**EQUAL, "num_train_epochs": epochs} for epochs in (1, 2))
 
 
 @dataclass(frozen=True)
 class Workload:
-    """kind: single, multi, regression, tags or answers. group: equal (same settings on both sides) or defaults.
+    """kind: see `gold`, and answers. group: equal (same settings on both sides) or defaults.
 
-    lengths: tokens of a feature and tokens that chunks share, where they matter; the same on both sides.
+    lengths: tokens of a feature and tokens that chunks share, where they matter. lora: settings of PEFT's `LoraConfig`,
+    where an adapter is trained. Both are the same on both sides.
     """
 
     name: str
@@ -62,172 +38,22 @@ class Workload:
     seeds: tuple[int, ...] = (0,)
     columns: tuple[str, ...] | None = None
     lengths: Mapping[str, int] = field(default_factory=dict)
-
-
-def data_folder() -> Path:
-    return Path(os.environ.get("TUNESMITH_DATA") or ROOT.parent / "shared" / "data")
-
-
-def read_text(path: Path) -> str:
-    return gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
-
-
-def _table(path: Path) -> list[Row]:
-    return list(csv.DictReader(StringIO(read_text(path), newline="")))
-
-
-def draw(rows: Sequence[Row], count: int) -> list[Row]:
-    """The first `count` rows of a shuffle that is the same on every machine."""
-    order = np.random.default_rng(DATA_SEED).permutation(len(rows))
-    return [rows[index] for index in order[:count]]
-
-
-def _classes(train: list[Row], test: list[Row]) -> Rows:
-    return Rows(train, test, tuple(sorted({row["label"] for row in train})))
-
-
-def sst2(folder: Path) -> Rows:
-    names = ("negative", "positive")
-    train, test = (
-        [{"text": row["text"], "label": names[int(row["label"])]} for row in _table(folder / "sst2" / name)]
-        for name in ("train.csv.gz", "test.csv")
-    )
-    return _classes(draw(train, 3000), test)
-
-
-def _named(path: Path) -> list[Row]:
-    return [{"text": row["text"], "label": row["label_text"]} for row in _table(path)]
-
-
-def trec6(folder: Path) -> Rows:
-    return _classes(_named(folder / "trec6" / "train.csv"), _named(folder / "trec6" / "test.csv"))
-
-
-def banking77(folder: Path) -> Rows:
-    train, test = (_named(folder / "banking77" / name) for name in ("train.csv.gz", "test.csv"))
-    return _classes(draw(train, 3000), test)
-
-
-def sms(folder: Path) -> Rows:
-    """Four fifths to train. Equal messages stay on one side: the collection has many, and a leak flatters everyone."""
-    rows = _named(folder / "sms_spam" / "all.csv")
-    texts = list(dict.fromkeys(row["text"] for row in rows))
-    order = np.random.default_rng(DATA_SEED).permutation(len(texts))
-    held = {texts[index] for index in order[: len(texts) // 5]}
-    return _classes([row for row in rows if row["text"] not in held], [row for row in rows if row["text"] in held])
-
-
-def _news(folder: Path) -> tuple[list[Row], list[Row]]:
-    """AG News, title and description as one text."""
-    train, test = (
-        [{"text": f"{row['title']}. {row['description']}", "label": row["label_text"]} for row in _table(folder / name)]
-        for name in ("ag_news/train.csv.gz", "ag_news/test.csv.gz")
-    )
-    return train, test
-
-
-def ag_news(folder: Path) -> Rows:
-    """3,000 rows to train, 2,000 of the test set."""
-    train, test = _news(folder)
-    return _classes(draw(train, 3000), draw(test, 2000))
-
-
-def documents(folder: Path) -> Rows:
-    """Long texts: 12 drawn news of one class each; 500 documents to train, 200 to test."""
-    train, test = _news(folder)
-    return _classes(_documents(train, 500), _documents(test, 200))
-
-
-def _documents(rows: Sequence[Row], count: int) -> list[Row]:
-    rng = np.random.default_rng(DATA_SEED)
-    classes: dict[str, list[str]] = {}
-    for row in rows:
-        classes.setdefault(row["label"], []).append(row["text"])
-    found = []
-    for label in rng.choice(sorted(classes), count):
-        texts = rng.choice(len(classes[label]), 12, replace=False)
-        found.append({"text": " ".join(classes[label][place] for place in texts), "label": str(label)})
-    return found
-
-
-def stsb(folder: Path) -> Rows:
-    train, test = (
-        [{**row, "score": float(row["score"])} for row in _table(folder / "stsb" / name)]
-        for name in ("train.csv.gz", "test.csv")
-    )
-    return Rows(train, test)
-
-
-def _sentences(path: Path) -> list[Row]:
-    blocks = (block.strip("\n").split("\n") for block in read_text(path).split("\n\n") if block.strip())
-    words = ([line.split(" ") for line in block] for block in blocks)
-    return [{"tokens": [word[0] for word in block], "tags": [word[-1] for word in block]} for block in words]
-
-
-def conll2003(folder: Path) -> Rows:
-    train = draw(_sentences(folder / "conll2003" / "train.conll.gz"), 2000)
-    tags = tuple(sorted({tag for row in train for tag in row["tags"]}))
-    return Rows(train, _sentences(folder / "conll2003" / "test.conll.gz"), tags)
-
-
-def go_emotions(folder: Path) -> Rows:
-    names = tuple((folder / "go_emotions" / "labels.txt").read_text().split())
-    train, test = (
-        [
-            {"text": row["text"], "labels": [names[int(i)] for i in row["labels"].split()]}
-            for row in _table(folder / "go_emotions" / name)
-        ]
-        for name in ("train.csv.gz", "test.csv")
-    )
-    return Rows(draw(train, 4000), test, names)
-
-
-def sentences_of_wikipedia(folder: Path) -> Rows:
-    """WikiText-2: 8,000 drawn sentences of 4 words and more to train, 1,000 of the test text."""
-    train, test = (
-        [
-            {"text": f"{sentence} ."}
-            for line in read_text(folder / "wikitext2_raw" / f"wiki.{name}.raw.gz").split("\n")
-            if line.strip() and not line.startswith(" =")
-            for sentence in line.strip().removesuffix(" .").split(" . ")
-            if sentence.count(" ") >= 3
-        ]
-        for name in ("valid", "test")
-    )
-    return Rows(draw(train, 8000), draw(test, 1000))
-
-
-def _questions(path: Path) -> list[Row]:
-    rows = []
-    for article in json.loads(read_text(path))["data"]:
-        for paragraph in article["paragraphs"]:
-            for question in paragraph["qas"]:
-                answers = {
-                    "text": [answer["text"] for answer in question["answers"]],
-                    "answer_start": [answer["answer_start"] for answer in question["answers"]],
-                }
-                rows.append({"question": question["question"], "context": paragraph["context"], "answers": answers})
-    return rows
-
-
-def squad(folder: Path) -> Rows:
-    train = draw(_questions(folder / "squad_v1" / "train-v1.1-subset.json.gz"), 4000)
-    return Rows(train, _questions(folder / "squad_v1" / "dev-v1.1.json.gz")[:1000])
+    lora: Mapping[str, Any] = field(default_factory=dict)
 
 
 CLASSIFICATION = "text-classification"
 WORKLOADS: Mapping[str, Workload] = {
     load.name: load
     for load in (
-        Workload("sst2", "equal", CLASSIFICATION, "single", sst2, {**EQUAL, "num_train_epochs": 1}, (0, 1)),
-        Workload("trec6", "equal", CLASSIFICATION, "single", trec6, {**EQUAL, "num_train_epochs": 2}, (0, 1)),
+        Workload("sst2", "equal", CLASSIFICATION, "single", reading.sst2, ONE_EPOCH, (0, 1)),
+        Workload("trec6", "equal", CLASSIFICATION, "single", reading.trec6, TWO_EPOCHS, (0, 1)),
         Workload(
             "stsb",
             "equal",
             CLASSIFICATION,
             "regression",
-            stsb,
-            {**EQUAL, "num_train_epochs": 1},
+            reading.stsb,
+            ONE_EPOCH,
             (0, 1),
             columns=("sentence1", "sentence2", "score"),
         ),
@@ -236,18 +62,18 @@ WORKLOADS: Mapping[str, Workload] = {
             "equal",
             "token-classification",
             "tags",
-            conll2003,
-            {**EQUAL, "num_train_epochs": 2},
+            reading.conll2003,
+            TWO_EPOCHS,
             (0, 1),
         ),
-        Workload("ag_news", "equal", CLASSIFICATION, "single", ag_news, {**EQUAL, "num_train_epochs": 1}, (0, 1)),
-        Workload("documents", "equal", CLASSIFICATION, "single", documents, {**EQUAL, "num_train_epochs": 2}, (0, 1)),
+        Workload("ag_news", "equal", CLASSIFICATION, "single", reading.ag_news, ONE_EPOCH, (0, 1)),
+        Workload("documents", "equal", CLASSIFICATION, "single", reading.documents, TWO_EPOCHS, (0, 1)),
         Workload(
             "go_emotions",
             "equal",
             CLASSIFICATION,
             "multi",
-            go_emotions,
+            reading.go_emotions,
             {**EQUAL, "learning_rate": 1e-4, "num_train_epochs": 3},
         ),
         Workload(
@@ -255,7 +81,7 @@ WORKLOADS: Mapping[str, Workload] = {
             "equal",
             "question-answering",
             "answers",
-            squad,
+            reading.squad,
             {**EQUAL, "learning_rate": 1e-4, "num_train_epochs": 2},
             lengths={"maxlength": 384, "stride": 128},
         ),
@@ -264,22 +90,50 @@ WORKLOADS: Mapping[str, Workload] = {
             "equal",
             "language-generation",
             "causal",
-            sentences_of_wikipedia,
+            reading.sentences_of_wikipedia,
             {**EQUAL, "learning_rate": 1e-3, "num_train_epochs": 2, "per_device_train_batch_size": 32},
             (0, 1),
             lengths={"maxlength": 128},
         ),
-        Workload("banking77-defaults", "defaults", CLASSIFICATION, "single", banking77),
-        Workload("trec6-defaults", "defaults", CLASSIFICATION, "single", trec6),
-        Workload("sst2-defaults", "defaults", CLASSIFICATION, "single", sst2),
-        Workload("sms-defaults", "defaults", CLASSIFICATION, "single", sms),
+        Workload(
+            "multi30k",
+            "equal",
+            "sequence-sequence",
+            "texts",
+            reading.translations,
+            {**EQUAL, "learning_rate": 1e-3, "num_train_epochs": 2, "per_device_train_batch_size": 32},
+            (0, 1),
+            columns=("source", "target"),
+            lengths={"maxlength": 128},
+        ),
+        Workload(
+            "sst2-lora",
+            "equal",
+            CLASSIFICATION,
+            "single",
+            reading.sst2,
+            {**EQUAL, "learning_rate": 1e-3, "num_train_epochs": 1},
+            (0, 1),
+            lora={"r": 16, "lora_alpha": 8, "lora_dropout": 0.05, "target_modules": "all-linear"},
+        ),
+        Workload("banking77-defaults", "defaults", CLASSIFICATION, "single", reading.banking77),
+        Workload("trec6-defaults", "defaults", CLASSIFICATION, "single", reading.trec6),
+        Workload("sst2-defaults", "defaults", CLASSIFICATION, "single", reading.sst2),
+        Workload("sms-defaults", "defaults", CLASSIFICATION, "single", reading.sms),
     )
 }
 
 
 def gold(kind: str, rows: Sequence[Row]) -> list[Any]:
     """What a scorer compares with, one value a row: a name, a list of names, a float, tags, or accepted answers."""
-    column = {"causal": "text", "single": "label", "multi": "labels", "regression": "score", "tags": "tags"}
+    column = {
+        "causal": "text",
+        "texts": "target",
+        "single": "label",
+        "multi": "labels",
+        "regression": "score",
+        "tags": "tags",
+    }
     if kind == "answers":
         return [row["answers"]["text"] for row in rows]
     return [row[column[kind]] for row in rows]

@@ -12,7 +12,7 @@ import pytest
 
 from bench import frameworks, libraries
 from bench.frameworks import LOADS, Load, few, first, line, mean, run_side
-from bench.workloads import Rows
+from bench.reading import Rows
 
 WORDS = (("good", "a"), ("bad", "b"))
 TRAIN = [{"text": f"{word} {i} row", "label": label} for i in range(20) for word, label in WORDS]

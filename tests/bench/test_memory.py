@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import memory
-from bench.workloads import ROOT
+from bench.reading import ROOT
 
 
 def test_the_table_has_short_texts_of_three_labels_and_repeats(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """The peers on a tiny model: every kind gives one prediction a row, in the form that is scored."""
 
 from dataclasses import replace
+from unittest import mock
 
+import numpy as np
 import pytest
 
-from bench import peers, scores
-from bench.workloads import WORKLOADS, Rows, gold
+from bench import causal, peers, scores, translation
+from bench.ours import ours
+from bench.reading import Rows
+from bench.workloads import EQUAL, WORKLOADS, gold
 from tiny import TEXTS, bert
 
 
@@ -20,6 +24,8 @@ def _rows(kind):
         "single": [{"text": text, "label": "xy"[i % 2]} for i, text in enumerate(texts)],
         "multi": [{"text": text, "labels": ["x", "y"][: i % 3]} for i, text in enumerate(texts)],
         "regression": [{"sentence1": t, "sentence2": texts[0], "score": float(i)} for i, t in enumerate(texts)],
+        "causal": [{"text": text} for text in texts],
+        "texts": [{"source": text, "target": text[::-1]} for text in texts],
         "tags": [{"tokens": text.split(), "tags": ["B-X"] + ["O"] * (len(text.split()) - 1)} for text in texts],
         "answers": [
             {
@@ -41,6 +47,36 @@ def test_a_peer_predicts_every_held_out_row_in_the_form_that_is_scored(name, bas
     assert len(predicted) == 5
     found = scores.point(scores.metrics(load.kind, gold(load.kind, rows.test), predicted, rows.labels), 5)
     assert all(-1 <= value <= 1 for value in found.values())
+
+
+@pytest.mark.parametrize(("name", "shared"), [("wikitext", causal), ("multi30k", translation)])
+def test_both_sides_of_a_language_model_start_from_one_base_and_tell_nats_and_tokens(name, shared, monkeypatch):
+    for size, value in (("VOCABULARY", 300), ("WIDTH", 16), ("LAYERS", 1), ("HEADS", 2)):
+        monkeypatch.setattr(shared, size, value)
+    load = replace(WORKLOADS[name], lengths={"maxlength": 64})
+    rows = _rows(load.kind)
+    found = {}
+    for side, train in (("hf", peers.hf), ("ours", ours)):
+        before, after = (
+            train(replace(load, settings={**EQUAL, "learning_rate": rate, "num_train_epochs": 8}), rows, 0)
+            for rate in (1e-9, 1e-2)
+        )
+        assert [tokens for _, tokens in before] == [tokens for _, tokens in after]
+        assert sum(nats for nats, _ in after) < 0.9 * sum(nats for nats, _ in before)
+        found[side] = before
+    assert np.allclose(found["hf"], found["ours"], rtol=1e-4)
+
+
+def test_the_adapters_twin_trains_what_peft_says(base):
+    load = replace(WORKLOADS["sst2-lora"], settings={**EQUAL, "learning_rate": 1e-2, "num_train_epochs": 4})
+    rows = _rows("single")
+    plain = replace(load, lora={})
+    assert set(peers.hf(load, rows, 0, base=base)) <= {"x", "y"}
+    with mock.patch("peft.get_peft_model", side_effect=AssertionError("an adapter")):
+        peers.hf(plain, rows, 0, base=base)
+        with pytest.raises(AssertionError, match="an adapter"):
+            peers.hf(load, rows, 0, base=base)
+    assert len(ours(load, rows, 0, base=base)) == 5
 
 
 def test_equal_seeds_give_equal_predictions(base):

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from bench import quality, records
-from bench.workloads import Rows, Workload
+from bench.reading import Rows
+from bench.workloads import Workload
 
 ROWS = Rows([{"text": "x", "label": "a"}], [{"text": str(i), "label": "ab"[i % 2]} for i in range(40)], ("a", "b"))
 LOAD = Workload("small", "defaults", "text-classification", "single", lambda folder: ROWS, seeds=(3,))

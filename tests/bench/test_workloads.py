@@ -3,14 +3,15 @@ import json
 
 import pytest
 
-from bench import workloads
-from bench.workloads import WORKLOADS, Rows
+from bench import reading, workloads
+from bench.reading import Rows
+from bench.workloads import WORKLOADS
 
 
 def test_the_rows_drawn_and_their_order_are_fixed():
     rows = [{"text": str(i)} for i in range(100)]
-    assert [row["text"] for row in workloads.draw(rows, 5)] == ["67", "8", "94", "75", "15"]
-    assert len(workloads.draw(rows, 1000)) == 100
+    assert [row["text"] for row in reading.draw(rows, 5)] == ["67", "8", "94", "75", "15"]
+    assert len(reading.draw(rows, 1000)) == 100
 
 
 def test_equal_messages_stay_on_one_side(tmp_path):
@@ -18,7 +19,7 @@ def test_equal_messages_stay_on_one_side(tmp_path):
     folder.mkdir()
     lines = [f'"message {i % 50}, again",0,ham' for i in range(100)]
     (folder / "all.csv").write_text("text,label,label_text\n" + "\n".join(lines) + "\n")
-    rows = workloads.sms(tmp_path)
+    rows = reading.sms(tmp_path)
     train, test = ({row["text"] for row in part} for part in (rows.train, rows.test))
     assert not train & test
     assert (len(rows.train), len(rows.test)) == (80, 20)
@@ -30,7 +31,7 @@ def test_a_sentence_ends_at_an_empty_line(tmp_path):
     text = b"Anna NNP I-NP B-PER\nleft VBD I-VP O\n\nHi UH O O\n"
     for name in ("train", "test"):
         (folder / f"{name}.conll.gz").write_bytes(gzip.compress(text))
-    rows = workloads.conll2003(tmp_path)
+    rows = reading.conll2003(tmp_path)
     assert rows.test == [{"tokens": ["Anna", "left"], "tags": ["B-PER", "O"]}, {"tokens": ["Hi"], "tags": ["O"]}]
     assert rows.labels == ("B-PER", "O")
 
@@ -43,7 +44,7 @@ def test_every_accepted_answer_of_a_question_is_kept(tmp_path):
     for name in ("train-v1.1-subset", "dev-v1.1"):
         packed = gzip.compress(json.dumps({"data": [article]}).encode())
         (folder / f"{name}.json.gz").write_bytes(packed)
-    rows = workloads.squad(tmp_path)
+    rows = reading.squad(tmp_path)
     assert workloads.gold("answers", rows.test) == [["Paris", "in Paris"]]
     assert rows.train[0]["answers"]["answer_start"] == [3, 0]
 

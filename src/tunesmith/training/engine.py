@@ -21,7 +21,6 @@ from .tables import lean, tables
 
 BY_LENGTH = "group_by_length"
 KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # else 1024 are kept, of 0.6 MB, one for each length of texts
-ALIKE = 4  # batches of one length in a row, so that kernels compiled for it are used again while they are kept
 ADAMW = "adamw_torch_fused"  # upstream's default; "adamw_torch" is torch's own, dense
 
 
@@ -39,7 +38,6 @@ def train_dataloader(trainer: Any) -> Any:
         batch=micro * args.gradient_accumulation_steps * args.world_size,
         seed=args.seed if args.data_seed is None else args.data_seed,
         drop_last=args.dataloader_drop_last,
-        alike=ALIKE if args.device.type == "cpu" and args.bf16 else 1,
     )
     loader: Any = DataLoader(
         features,

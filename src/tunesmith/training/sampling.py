@@ -44,24 +44,16 @@ class ByLength(Sampler[list[int]]):
     drawn by chance.
 
     sizes: (features, columns), tokens. micro: rows of a micro-batch. batch: rows of a step of the optimizer, over all
-    processes; a multiple of micro. alike: batches of one length that follow each other, at most.
+    processes; a multiple of micro.
     """
 
     def __init__(
-        self,
-        sizes: Lengths,
-        *,
-        micro: int,
-        batch: int,
-        seed: int,
-        drop_last: bool = False,
-        padding: float = PADDING,
-        alike: int = 1,
+        self, sizes: Lengths, *, micro: int, batch: int, seed: int, drop_last: bool = False, padding: float = PADDING
     ) -> None:
         if batch % micro:
             raise ValueError(f"a batch of {batch} rows is not cut into micro-batches of {micro}")
         self.sizes, self.batch_size, self.batch, self.seed, self.drop_last = sizes, micro, batch, seed, drop_last
-        self.epoch, self.alike = 0, alike
+        self.epoch = 0
         self.window = self._window(padding)
 
     def set_epoch(self, epoch: int) -> None:
@@ -90,20 +82,7 @@ class ByLength(Sampler[list[int]]):
         even = whole - whole % window
         windows = [order[:even].reshape(-1, window), order[even:whole].reshape(1, -1)]
         found = np.concatenate([self._sorted(rows).ravel() for rows in windows]).reshape(-1, self.batch)
-        return self._shuffled(found, rng), self._sorted(order[whole:][None])[0]
-
-    def _shuffled(self, batches: Lengths, rng: np.random.Generator) -> Lengths:
-        """The batches in an order of chance, up to `alike` of one padded length together."""
-        shuffled = batches[rng.permutation(len(batches))]
-        if self.alike == 1:
-            return shuffled
-        _, kind = np.unique(self.sizes[shuffled].max(axis=1), axis=0, return_inverse=True)
-        kind = kind.reshape(-1)
-        by_kind = np.argsort(kind, kind="stable")
-        before = np.arange(len(kind)) - np.searchsorted(kind[by_kind], kind[by_kind])  # of its kind, of each
-        starts = before % self.alike == 0
-        group = np.cumsum(starts) - 1
-        return shuffled[by_kind[np.argsort(rng.permutation(int(starts.sum()))[group], kind="stable")]]
+        return found[rng.permutation(len(found))], self._sorted(order[whole:][None])[0]
 
     def _sorted(self, rows: Lengths) -> Lengths:
         """Each line of rows by the first column's length, then by the next's; equals stay in their drawn order."""

@@ -58,11 +58,11 @@ def test_both_sides_of_a_language_model_start_from_one_base_and_tell_nats_and_to
     found = {}
     for side, train in (("hf", peers.hf), ("ours", ours)):
         before, after = (
-            train(replace(load, settings={**EQUAL, "learning_rate": rate, "num_train_epochs": 8}), rows, 0)
-            for rate in (1e-9, 1e-2)
+            train(replace(load, settings={**EQUAL, "learning_rate": rate, "num_train_epochs": 2}), rows, 0)
+            for rate in (1e-9, 3e-2)
         )
         assert [tokens for _, tokens in before] == [tokens for _, tokens in after]
-        assert sum(nats for nats, _ in after) < 0.9 * sum(nats for nats, _ in before)
+        assert sum(nats for nats, _ in after) < 0.95 * sum(nats for nats, _ in before)
         found[side] = before
     assert np.allclose(found["hf"], found["ours"], rtol=1e-4)
 

@@ -218,3 +218,49 @@ def test_records_of_a_server_are_trained_and_marked_there(run: Any, tmp_path: Pa
         assert code == 1
         assert "answered 401" in err
         assert err.count("\n") == 1
+
+
+def test_predictions_are_stored_with_the_records_and_tell_what_to_label_next(
+    run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Train, predict, ask what is next: the loop of a night, without a line of Python."""
+    assert run("--name", "spam", "--framework", "baseline", "--query", "metadata.split:a")[0] == 0
+    whole = rg.load("spam")
+    assert cli.main(["records", "predict", "spam", "model", "--query", "metadata.split:b"]) == 0
+    asked = sum(record.metadata["split"] == "b" for record in whole)
+    assert capsys.readouterr().out == f"predicted {asked:,} records of 'spam' by model\n"
+    session.close()
+    for before, after in zip(whole, rg.load("spam"), strict=True):
+        assert (after.id, after.annotation, after.inputs) == (before.id, before.annotation, before.inputs)
+        assert (after.prediction_agent == "baseline:model") == (before.metadata["split"] == "b")
+        assert after.prediction is None or {name for name, _ in after.prediction} == {"ham", "spam"}
+    assert cli.main(["records", "predict", "spam", "model", "--limit", "3"]) == 0
+    assert sum(record.prediction is not None for record in rg.load("spam")) > asked
+    rg.log([rg.TextClassificationRecord(record.text, id=record.id) for record in whole], "open", verbose=False)
+    session.close()
+    assert cli.main(["records", "predict", "open", "model"]) == 0
+    capsys.readouterr()
+    assert cli.main(["records", "next", "open", "--limit", "5", "--json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_windows_of_records_are_predicted_one_after_another(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunesmith.cli.labelling._WINDOW", 7)
+    assert run("--name", "spam", "--framework", "baseline")[0] == 0
+    assert cli.main(["records", "predict", "spam", "model"]) == 0
+    found = rg.load("spam")
+    assert all(record.prediction_agent == "baseline:model" for record in found)
+    assert [record.id for record in found] == list(range(len(small_tasks.classes()[0])))
+
+
+def test_a_model_of_another_task_is_refused_and_changes_no_record(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--name", "spam", "--framework", "baseline")[0] == 0
+    rg.log([rg.TokenClassificationRecord("Ann left", id=1)], "names", verbose=False)
+    session.close()
+    assert cli.main(["records", "predict", "names", "model"]) == 1
+    told = "'model' is trained for text-classification, 'names' holds records of token-classification."
+    assert told in capsys.readouterr().err
+    assert rg.load("names")[0].prediction is None
+    assert cli.main(["records", "predict", "nothing", "model"]) == 1
+    assert cli.main(["records", "predict", "spam", "nowhere"]) == 1
+    assert cli.main(["records", "predict", "spam", "model", "--limit", "-1"]) == 2

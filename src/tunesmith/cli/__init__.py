@@ -23,6 +23,7 @@ COMMANDS = {
     "records list": ("records:listed", "the data sets of a store"),
     "records show": ("records:show", "one record, with its history"),
     "records query": ("records:query", "the records that match a query, as JSON lines"),
+    "records predict": ("labelling:predict", "predict the records of a data set, and store the predictions"),
     "records next": ("labelling:next_", "the records to label next"),
     "records delete": ("records:delete", "take out a data set, or some of its records"),
     "records copy": ("records:copy", "copy a data set under a new name"),

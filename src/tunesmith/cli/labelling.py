@@ -1,14 +1,46 @@
-"""`tunesmith records next`: the records to label next."""
+"""`tunesmith records predict` and `tunesmith records next`: the model's part of labelling."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 
-from ..errors import UnknownName
-from . import flags, records, tables
+from ..errors import DataError, UnknownName
+from . import flags, quiet, records, tables
 
 _WIDTH = 60  # characters of a text that the table shows
+_WINDOW = 1000  # records that are predicted and stored at once
+
+
+def predict(argv: Sequence[str]) -> int:
+    """Predict the records of a data set and store the predictions, with the run as their agent; the exit code.
+
+    A window of records at a time: what was stored before an error stays.
+    """
+    parser = records.of_dataset("records predict", "Predictions of a trained model, stored with the records.")
+    parser.add_argument("run", metavar="RUN", help="folder of a run")
+    parser.add_argument("--query", metavar="Q", help=records.QUERY_HELP)
+    parser.add_argument("--limit", metavar="N", help="only the first N")
+    parser.add_argument("--batch-size", metavar="N", default="32", help="records in a batch of the model [32]")
+    given = parser.read(argv)
+    limit, batch_size = records.count("--limit", given.limit), records.count("--batch-size", given.batch_size)
+    quiet.hush()
+    from ..argilla_trainer import ArgillaTrainer
+    from ..records.preparing import TASKS
+
+    trainer = ArgillaTrainer.load(given.run)
+    done = 0
+    with records.opened(given) as store:
+        of = TASKS[store.dataset(given.name, given.workspace).task]
+        if of != trainer.task:
+            raise DataError(f"{given.run!r} is trained for {trainer.task}, {given.name!r} holds records of {of}.")
+        found = islice(store.iterate(given.name, given.workspace, query=given.query), limit)
+        while window := list(islice(found, _WINDOW)):
+            store.log(trainer.predict(window, batch_size=batch_size or 32), given.name, given.workspace)
+            done += len(window)
+    print(f"predicted {records.many(done)} of {given.name!r} by {given.run}")
+    return 0
 
 
 def next_(argv: Sequence[str]) -> int:

@@ -160,6 +160,17 @@ def test_the_layer_is_itself_again_after_an_error_too() -> None:
     assert type(last(model)) is kind
 
 
+def test_threads_that_come_and_go_in_any_order_leave_the_layer_as_it_was() -> None:
+    model = classifier().eval()
+    kind = type(last(model))
+    first, second = first_token.only(model), first_token.only(model)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert type(last(model)) is kind
+
+
 def test_a_copy_made_meanwhile_has_weights_of_its_own() -> None:
     model = classifier().eval()
     with torch.no_grad(), first_token.only(model):

@@ -19,6 +19,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from .dropout import ATTENTION
 
 _HEAD = "ForSequenceClassification"
+_MARK = "_tunesmith_first_token"
 _FORMS = ("sdpa", ATTENTION)  # those whose mask is None or (batch, 1, queries, keys)
 
 
@@ -63,7 +64,7 @@ def _narrowed(kind: type[nn.Module], model_type: str) -> type[nn.Module]:
     def forward(self: Any, hidden_states: torch.Tensor, attention_mask: Any = None, *_: Any, **__: Any) -> torch.Tensor:
         return through(self, hidden_states, attention_mask)
 
-    return type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__})
+    return type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__, _MARK: True})
 
 
 def _last_layer(model: nn.Module) -> tuple[Any, str] | None:
@@ -82,14 +83,15 @@ def _last_layer(model: nn.Module) -> tuple[Any, str] | None:
     stack: Any = getattr(body, "encoder", None) or body.transformer
     layer = stack.layer[-1]
     wrapped = type(layer).__module__ != type(each).__module__ or "forward" in vars(layer)  # sharded, offloaded
-    return None if wrapped else (layer, config.model_type)
+    return None if wrapped or hasattr(layer, _MARK) else (layer, config.model_type)
 
 
 @contextmanager
 def only(model: nn.Module) -> Iterator[None]:
     """Meanwhile the last layer of a classifier returns its first token alone, (batch, 1, width).
 
-    Other models, and classifiers that are asked for hidden states or attentions, stay as they are.
+    Other models, and classifiers that are asked for hidden states or attentions, stay as they are. Of several threads
+    the first to come changes the layer; it is itself again when that one goes, and the logits are the same either way.
     """
     found = _last_layer(model)
     if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -171,13 +172,16 @@ def test_threads_that_come_and_go_in_any_order_leave_the_layer_as_it_was() -> No
     assert type(last(model)) is kind
 
 
-def test_a_copy_made_meanwhile_has_weights_of_its_own() -> None:
+@pytest.mark.parametrize("copied", [deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copy", "pickle"])
+def test_a_copy_made_meanwhile_is_a_plain_model_of_its_own(copied: Any) -> None:
     model = classifier().eval()
     with torch.no_grad(), first_token.only(model):
-        copy, before = deepcopy(model), model(**batch()).logits
+        copy, before = copied(model), model(**batch()).logits
         for each in model.parameters():
             each.zero_()
-        torch.testing.assert_close(copy(**batch()).logits, before)
+        torch.testing.assert_close(copy(**batch()).logits, before, atol=1e-5, rtol=1e-5)
+    assert type(last(copy)) is type(last(model))
+    assert tokens_out_of(copy, batch(), narrow=False) == 9
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])

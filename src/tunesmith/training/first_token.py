@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -56,15 +56,24 @@ LAYERS: Mapping[str, Callable[[Any, torch.Tensor, Any], torch.Tensor]] = {
 }
 
 
+def _empty(kind: type[nn.Module]) -> nn.Module:
+    return kind.__new__(kind)
+
+
 @cache
 def _narrowed(kind: type[nn.Module], model_type: str) -> type[nn.Module]:
-    """The layer's class with our `forward`: a copy of a layer is a layer of its own still."""
+    """The layer's class with our `forward`; copies and pickles of such a layer are plain ones."""
     through = LAYERS[model_type]
 
     def forward(self: Any, hidden_states: torch.Tensor, attention_mask: Any = None, *_: Any, **__: Any) -> torch.Tensor:
         return through(self, hidden_states, attention_mask)
 
-    return type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__, _MARK: True})
+    def reduced(self: Any, protocol: Any) -> Any:
+        _, _, *state = cast("tuple[Any, ...]", kind.__reduce_ex__(self, protocol))
+        return _empty, (kind,), *state
+
+    own = {"forward": forward, "__reduce_ex__": reduced, "__module__": kind.__module__, _MARK: True}
+    return type(kind.__name__, (kind,), own)
 
 
 def _last_layer(model: nn.Module) -> tuple[Any, str] | None:

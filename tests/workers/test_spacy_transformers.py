@@ -160,12 +160,13 @@ def test_few_rows_are_many_batches_and_the_rate_falls_to_their_end(base: str, tm
     assert config["training.batcher"]["size"] == "100"
 
 
-def test_entities_within_words_are_counted_and_say_nothing(base: str) -> None:
+def test_entities_within_words_are_counted_and_say_nothing(base: str, tmp_path: Path) -> None:
     events: Events = []
     rows = [{"text": "Maria lives in Berlin.", "spans": [[0, 5, "PER"]]}, {"text": "Li-Wei", "spans": [[0, 1, "PER"]]}]
     run = fit(base, rows * 4, lang="de", events=events)
     assert "4 entities in 4 texts begin or end inside a word as the tokenizer of 'de' makes them" in notes(events)
-    assert run.model.component == "ner"
+    run.save(tmp_path)
+    assert json.loads((tmp_path / "tunesmith.json").read_text())["component"] == "ner"
 
 
 def test_the_weights_of_the_best_score_are_kept_and_patience_ends_training(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Settings
-from ..errors import ArtifactError, ConfigError, TrainingFailed
+from ..errors import ConfigError, TrainingFailed
 from ..folder import RunFolder
 from ..hooks import Hooks
 from ..tasks.base import Example, Examples, Prediction, Task
@@ -21,7 +21,7 @@ from .spacy_data import SpacyData
 from .spacy_transformers_rows import predictions, write_gold, write_texts
 from .trained import Trained, kept, read, refuse_hooks
 from .worker import Worker, read_rows
-from .worker_base import LocalBase, local_base, readable
+from .worker_base import LocalBase, Served, local_base, readable
 
 NAME = "spacy-transformers"
 _OTHER = {"batch_size": 128, "accumulate_gradient": 3}  # than without a transformer: the quickstart's
@@ -84,8 +84,8 @@ class SpacyTransformersFramework(SpacyData):
         component = component_of(self.name, task.name, splits["train"])
         if folder.path is not None:  # the process has been asked before, and its log goes on there
             worker.log = Path(shutil.copyfile(worker.log, folder.path.absolute() / "worker.log"))
-        fitting = _Fitting(task, splits, settings, folder, Served(worker, worker.scratch / "model", component), base)
-        return kept(fitting.fit(), folder)
+        model = Served(worker, worker.scratch / "model", write_texts)
+        return kept(_Fitting(task, splits, settings, folder, model, component, base).fit(), folder)
 
     def load(self, task: str | None, folder: Path, model_args: Mapping[str, Any] | None = None) -> Trained:
         """A saved pipeline, read by a new worker.
@@ -94,32 +94,9 @@ class SpacyTransformersFramework(SpacyData):
             NoEnvironment: its environment is not there. ArtifactError: no pipeline that it can read.
         """
         name, kind, labels, told = read(self.name, task, folder)
-        model = Served(Worker(self.name, device="cpu"), Path(folder).absolute(), told["component"])
+        model = Served(Worker(self.name, device="cpu"), Path(folder).absolute(), write_texts)
         model.load()
-        return _trained(model, name, kind, labels, told["environment"])
-
-
-@dataclass(frozen=True)
-class Served:
-    """A pipeline in a worker, and the folder that it is read from. component: the one that was trained."""
-
-    worker: Worker
-    folder: Path
-    component: str
-
-    def load(self) -> None:
-        """Raises: ArtifactError, where the worker cannot read the folder."""
-        self.worker.ask("load", model=str(self.folder), failed=lambda told: ArtifactError(self.folder, told))
-
-    def __call__(self, examples: Sequence[Example], batch_size: int) -> list[dict[str, list[Any]]]:
-        """What is found in each example: see the worker's FOUND."""
-        rows, found = (self.worker.scratch / name for name in ("rows.arrow", "found.arrow"))
-        with self.worker.alone:
-            if not self.worker.running:
-                self.load()
-            write_texts(rows, examples)
-            self.worker.ask("predict", rows=str(rows), found=str(found), batch_size=batch_size)
-            return read_rows(found)
+        return _trained(model, name, kind, labels, {key: told[key] for key in ("component", "environment")})
 
 
 @dataclass
@@ -131,12 +108,13 @@ class _Fitting:
     settings: Settings
     folder: RunFolder
     model: Served
+    component: str
     base: LocalBase
     history: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, Any] = field(default_factory=dict)
 
     def fit(self) -> Trained:
-        train, worker, component = self.splits["train"], self.model.worker, self.model.component
+        train, worker, component = self.splits["train"], self.model.worker, self.component
         assert train.labels is not None
         given, self.chosen = spacy_choosing.ended(self.settings.training, self.splits, self.folder)
         given = self._batched(given)
@@ -145,7 +123,7 @@ class _Fitting:
         if "validation" in rows:
             write_texts(rows["validation"], self.splits["validation"])
         asked = _asked(self.base, given)
-        told = worker.ask(
+        done = worker.ask(
             "fit",
             failed=TrainingFailed,
             answer=self._answer,
@@ -159,11 +137,12 @@ class _Fitting:
             **asked,
             **{name: str(path) for name, path in rows.items()},
         )
-        spans, texts = told["skipped"]
+        spans, texts = done["skipped"]
         if spans:
             self.folder.note(spacy_choosing.skipped(spans, texts, asked["lang"]))
         environment = worker.environment.versions(_PACKAGES)
-        made = _trained(self.model, self.task.name, train.kind, train.labels, environment)
+        told = {"component": component, "environment": environment}
+        made = _trained(self.model, self.task.name, train.kind, train.labels, told)
         return replace(
             made, history=tuple(self.history), chosen=self.chosen, origin={"revision": self.base.opened.revision}
         )
@@ -193,7 +172,7 @@ class _Fitting:
         held = self.splits["validation"]
         assert held.labels is not None
         found = read_rows(self.model.worker.scratch / "found.arrow")
-        scores = self.task.score(held, predictions(held, found, self.model.component, held.labels.names))
+        scores = self.task.score(held, predictions(held, found, self.component, held.labels.names))
         self.folder.event("evaluate", split="validation", metrics=scores, **values)
         self.history.append({**values, **{f"eval_{name}": value for name, value in scores.items()}})
         return {"score": scores[self.task.primary_metric], "scores": scores}
@@ -232,14 +211,13 @@ def _unlike(name: str, values: Mapping[str, Any], said: str) -> ConfigError:
     return ConfigError(name, values.get(name), f"what {NAME} takes there; it says: {said}")
 
 
-def _trained(model: Served, task: str, kind: str, labels: Any, environment: Mapping[str, str]) -> Trained:
-    told = {"component": model.component, "environment": environment}
+def _trained(model: Served, task: str, kind: str, labels: Any, told: Mapping[str, Any]) -> Trained:
     return Trained(NAME, task, kind, labels, model, _infer, _write, kept=told)
 
 
 def _infer(model: Trained, examples: Sequence[Example], batch_size: int) -> list[Prediction]:
     assert model.labels is not None
-    return predictions(examples, model.module(examples, batch_size), model.module.component, model.labels.names)
+    return predictions(examples, model.module(examples, batch_size), model.kept["component"], model.labels.names)
 
 
 def _write(model: Trained, folder: Path) -> None:
@@ -247,7 +225,7 @@ def _write(model: Trained, folder: Path) -> None:
     here: Path = model.module.folder
     for name in ("config.cfg", "meta.json", "tokenizer"):
         shutil.copyfile(here / name, folder / name)
-    for name in ("vocab", "transformer", model.module.component):
+    for name in ("vocab", "transformer", model.kept["component"]):
         shutil.copytree(here / name, folder / name)
 
 

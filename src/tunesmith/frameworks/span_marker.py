@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import Settings
 from ..declaring import argument, table
-from ..errors import ArtifactError, ConfigError, NothingToTrain, TrainingFailed
+from ..errors import ConfigError, NothingToTrain, TrainingFailed
 from ..folder import RunFolder
 from ..hooks import Hooks
 from ..tasks.base import Example, Examples, Prediction, RowId, Span, Task
@@ -19,7 +19,7 @@ from ..training_arguments import Argument
 from . import base, tables
 from .trained import Trained, kept, read, refuse_hooks
 from .worker import Worker, read_rows, write_rows
-from .worker_base import LocalBase, local_base, readable
+from .worker_base import LocalBase, Served, local_base, readable
 from .worker_words import Sentence, sentences, types_of, word_tags, words_of
 
 NAME = "span-marker"
@@ -132,31 +132,9 @@ class SpanMarkerFramework:
             NoEnvironment: its environment is not there. ArtifactError: no model that it can read.
         """
         _, kind, labels, told = read(self.name, task, folder)
-        model = Served(Worker(self.name), Path(folder).absolute())
+        model = Served(Worker(self.name), Path(folder).absolute(), _write_words)
         model.load()
         return _trained(model, kind, labels, told)
-
-
-@dataclass(frozen=True)
-class Served:
-    """A model in a worker, and the folder that it is read from."""
-
-    worker: Worker
-    folder: Path
-
-    def load(self) -> None:
-        """Raises: ArtifactError, where the worker cannot read the folder."""
-        self.worker.ask("load", model=str(self.folder), failed=lambda told: ArtifactError(self.folder, told))
-
-    def __call__(self, texts: Sequence[Sequence[str]], batch_size: int) -> list[dict[str, list[Any]]]:
-        """For each text's words: `label`, `first` word, `end` and `score` of its entities."""
-        rows, found = (self.worker.scratch / name for name in ("rows.arrow", "found.arrow"))
-        with self.worker.alone:
-            if not self.worker.running:
-                self.load()
-            write_rows(rows, {"tokens": list(texts)}, _ROWS)
-            self.worker.ask("predict", rows=str(rows), found=str(found), batch_size=batch_size)
-            return read_rows(found)
 
 
 @dataclass
@@ -185,8 +163,7 @@ class _Fitting:
         self._write("train", found, values["entity_max_length"])
         more: dict[str, str] = {}
         if "validation" in self.splits:
-            words = [_words(example) for example in self.splits["validation"]]
-            write_rows(scratch / "validation.arrow", {"tokens": words}, _ROWS)
+            _write_words(scratch / "validation.arrow", [_words(example) for example in self.splits["validation"]])
             more = {"validation": str(scratch / "validation.arrow"), "found": str(scratch / "found.arrow")}
         lengths = {name: values.pop(name) for name in LENGTHS}
         room = getattr(self.base.opened.config, "max_position_embeddings", 512) - _OFFSET
@@ -209,7 +186,7 @@ class _Fitting:
             **more,
         )
         self.folder.note(f"span-marker: {told['steps']} steps on {told['pieces']} sentences or pieces of sentences")
-        model = Served(self.worker, scratch / "model")
+        model = Served(self.worker, scratch / "model", _write_words)
         versions = {"environment": self.worker.environment.versions(("span-marker", "transformers", "torch"))}
         made = _trained(model, train.kind, train.labels, versions)
         return replace(made, history=tuple(self.history), origin={"revision": self.base.opened.revision})
@@ -248,6 +225,10 @@ class _Fitting:
 
 
 _ROWS = {"tokens": "words", "tags": "ids"}
+
+
+def _write_words(path: Path, texts: Sequence[Sequence[str]]) -> None:
+    write_rows(path, {"tokens": list(texts)}, _ROWS)
 
 
 def _trained(model: Served, kind: str, labels: Any, told: Mapping[str, Any]) -> Trained:

@@ -1,17 +1,21 @@
-"""A base as a library of transformers 4 reads it: a local folder, its tokenizer's configuration rewritten in a copy."""
+"""What frameworks in workers share: a base as a library of transformers 4 reads it, and a trained model that is served.
+
+Such a base is a local folder, its tokenizer's configuration rewritten in a copy.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArtifactError, ConfigError
 from ..training.bases import MINILM, MINILM_ALIAS, Base, open_base
+from .worker import Worker, read_rows
 
 _TOKENIZER = "tokenizer_config.json"
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin")  # of a base of the hub: no code
@@ -24,6 +28,29 @@ class LocalBase:
     name: str
     folder: Path
     opened: Base
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model in a worker, and the folder that it is read from. write: puts inputs into the file that it reads."""
+
+    worker: Worker
+    folder: Path
+    write: Callable[[Path, Sequence[Any]], None]
+
+    def load(self) -> None:
+        """Raises: ArtifactError, where the worker cannot read the folder."""
+        self.worker.ask("load", model=str(self.folder), failed=lambda told: ArtifactError(self.folder, told))
+
+    def __call__(self, inputs: Sequence[Any], batch_size: int) -> list[dict[str, list[Any]]]:
+        """What is found in each input: see FOUND in the worker's script."""
+        rows, found = (self.worker.scratch / name for name in ("rows.arrow", "found.arrow"))
+        with self.worker.alone:
+            if not self.worker.running:
+                self.load()
+            self.write(rows, inputs)
+            self.worker.ask("predict", rows=str(rows), found=str(found), batch_size=batch_size)
+            return read_rows(found)
 
 
 def local_base(framework: str, base: Any, task: str) -> LocalBase:

@@ -28,7 +28,7 @@ OTHERS = {"distilbert": {"vocab_size": 50, "dim": 16, "n_layers": 2, "n_heads": 
 
 def config(model_type: str, **more: Any) -> Any:
     sizes = OTHERS.get(model_type, SIZES) | {"max_position_embeddings": 40, "num_labels": 3}
-    return AutoConfig.for_model(model_type, **sizes, **more)
+    return AutoConfig.for_model(model_type, **(sizes | more))
 
 
 def classifier(model_type: str = "bert", **more: Any) -> Any:
@@ -60,14 +60,10 @@ def last(model: Any) -> Any:
     return (body.encoder if hasattr(body, "encoder") else body.transformer).layer[-1]
 
 
-def tokens_out_of(model: nn.Module, given: dict[str, torch.Tensor], *, narrow: bool = True) -> int:
-    """How many tokens of a row the last layer returns."""
-
-    def tokens(output: Any) -> int:
-        return int((output[0] if isinstance(output, tuple) else output).shape[1])
-
+def tokens_out_of(model: Any, given: dict[str, torch.Tensor], *, narrow: bool = True) -> int:
+    """How many tokens of a row the body returns."""
     seen: list[int] = []
-    hook = last(model).register_forward_hook(lambda module, args, output: seen.append(tokens(output)))
+    hook = model.base_model.register_forward_hook(lambda module, args, output: seen.append(output[0].shape[1]))
     try:
         with torch.no_grad(), first_token.only(model) if narrow else nullcontext():
             model(**given)
@@ -131,12 +127,13 @@ def test_adapters_in_the_last_layer_are_trained() -> None:
     [
         AutoModelForTokenClassification.from_config(config("bert")),
         classifier(output_hidden_states=True),
-        classifier(output_attentions=True, attn_implementation="eager"),
+        classifier(output_attentions=True),
+        classifier(num_hidden_layers=0),
         classifier(is_decoder=True),
         classifier(attn_implementation="eager"),
         AutoModelForSequenceClassification.from_config(config("mpnet")),
     ],
-    ids=["tags", "hidden states", "attentions", "decoder", "eager attention", "another family"],
+    ids=["tags", "hidden states", "attentions", "no layers", "decoder", "eager attention", "another family"],
 )
 def test_where_other_tokens_may_be_read_all_are_there(model: Any) -> None:
     assert tokens_out_of(model.eval(), batch()) == 9
@@ -190,13 +187,97 @@ def test_training_in_fp32_draws_as_torch_does_for_all_tokens(precision: str, tmp
 
     class Watch(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-            last(model).register_forward_hook(spy)
+            model.base_model.register_forward_hook(spy)
 
-    def spy(module: Any, args: Any, output: torch.Tensor) -> None:
+    def spy(module: Any, args: Any, output: Any) -> None:
         if module.training:
-            seen.add(output.shape[1])
+            seen.add(output[0].shape[1])
 
     rows = [{"text": f"a {word} day " * length, "label": word} for word in ("good", "bad") for length in (1, 2)] * 4
     tunesmith.train(rows, base=tiny.bert(tmp_path), num_train_epochs=1, precision=precision, callbacks=[Watch()])
     assert seen
     assert seen == {1} if precision == "bf16" else min(seen) > 1
+
+
+class MeanPooler(nn.Module):
+    """What a user may put in the place of a pooler or of a head."""
+
+    def __init__(self, out: nn.Module | None = None) -> None:
+        super().__init__()
+        self.out = out or nn.Identity()
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.out(hidden.mean(1))
+        return result
+
+
+def test_a_pooler_or_a_head_of_the_users_own_reads_all_tokens() -> None:
+    bert, roberta = classifier().eval(), classifier("roberta").eval()
+    bert.bert.pooler = MeanPooler()
+    roberta.classifier = MeanPooler(nn.Linear(16, 3))
+    for model in (bert, roberta):
+        wanted, narrow = (answers(model, batch(), narrow=each) for each in (False, True))
+        torch.testing.assert_close(narrow[0], wanted[0])
+        assert tokens_out_of(model, batch()) == 9
+
+
+def test_a_classifier_within_another_model_is_left_alone() -> None:
+    class Outer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = classifier()
+
+        def forward(self, **given: torch.Tensor) -> torch.Tensor:
+            hidden: torch.Tensor = self.inner.bert(**given).last_hidden_state
+            return hidden.mean(1)
+
+    model = Outer().eval()
+    with torch.no_grad():
+        wanted = model(**batch())
+        with first_token.only(model):
+            torch.testing.assert_close(model(**batch()), wanted)
+
+
+@pytest.mark.parametrize("padded", [True, False], ids=["padded", "of one length"])
+def test_an_adapter_of_prefixes_attends_to_them(padded: bool) -> None:
+    from peft import PrefixTuningConfig, get_peft_model
+
+    torch.manual_seed(0)
+    model = get_peft_model(classifier(), PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3)).eval()
+    given = batch() if padded else {"input_ids": batch()["input_ids"]}
+    wanted, narrow = (answers(model, given, narrow=each) for each in (False, True))
+    torch.testing.assert_close(narrow[0], wanted[0], atol=1e-5, rtol=1e-5)
+
+
+def test_hidden_states_and_attentions_of_one_call_are_whole() -> None:
+    model = classifier().eval()
+    with torch.no_grad():
+        plain = model(**batch(), output_hidden_states=True)
+        with first_token.only(model):
+            narrow = model(**batch(), output_hidden_states=True)
+    for mine, theirs in zip(narrow.hidden_states, plain.hidden_states, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_hooks_on_the_last_layers_attention_are_called() -> None:
+    model, seen = classifier().eval(), []
+    last(model).attention.self.register_forward_hook(lambda module, args, output: seen.append(output[0].shape))
+    assert tokens_out_of(model, batch()) == 9
+    assert len(seen) == 1
+
+
+def test_a_layer_that_is_wrapped_meanwhile_stays_wrapped() -> None:
+    """As `fully_shard` does, which changes the class too."""
+    model = classifier()
+    with first_token.only(model):
+        wrapped = type("Sharded", (type(last(model)),), {})
+        last(model).__class__ = wrapped
+    assert type(last(model)) is wrapped
+
+
+def test_chunks_of_the_feed_forward_take_one_token() -> None:
+    for model_type in ("bert", "distilbert"):
+        model = classifier(model_type, chunk_size_feed_forward=3).eval()
+        wanted, narrow = (answers(model, batch(), narrow=each) for each in (False, True))
+        torch.testing.assert_close(narrow[0], wanted[0], atol=1e-5, rtol=1e-5)
+        assert tokens_out_of(model, batch()) == 1

@@ -95,9 +95,9 @@ def fast(trainer: Any) -> Iterator[None]:
         if trainer.args.device.type == "cpu" and trainer.args.bf16:
             os.environ.setdefault(*KERNELS)
             stack.enter_context(dropout.fast(trainer.model))
-        if trainer.args.bf16 or trainer.args.fp16:
-            stack.enter_context(first_token.only(trainer.model))
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+            if trainer.args.bf16 or trainer.args.fp16:
+                stack.enter_context(first_token.only(trainer.model))
             stack.enter_context(_own_forward(trainer.model))
         stack.enter_context(taught.once(trainer))
         yield

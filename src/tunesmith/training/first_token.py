@@ -2,30 +2,34 @@
 
 Keys and values of that layer are those of all tokens; its queries, feed-forward and all that comes after attention are
 of one token a row. The logits and their gradients are the same to rounding, a seventh of the work of six layers is not
-done.
+done. It is done to models of transformers' own classes alone, whose heads are known to read nothing else.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import PreTrainedModel
 
 from .dropout import ATTENTION
 
 _HEAD = "ForSequenceClassification"
 _MARK = "_tunesmith_first_token"
 _FORMS = ("sdpa", ATTENTION)  # those whose mask is None or (batch, 1, queries, keys)
+_changing = Lock()
 
 
 def _attended(attention: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any) -> torch.Tensor:
     """What the first token attends to, (batch, 1, width); query: (batch, 1, width), key and value: of all tokens."""
-    attend = AttentionInterface()[attention.config._attn_implementation]
+    known: Any = sys.modules[type(attention).__module__]
+    attend = known.ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
     heads = (-1, attention.attention_head_size)
     wide = (each.view(*each.shape[:2], *heads).transpose(1, 2) for each in (query, key, value))
     dropped = attention.dropout.p if attention.training else 0.0
@@ -45,7 +49,7 @@ def _distilbert(layer: Any, hidden: torch.Tensor, mask: Any) -> torch.Tensor:
     attention, first = layer.attention, hidden[:, :1]
     found = _attended(attention, attention.q_lin(first), attention.k_lin(hidden), attention.v_lin(hidden), mask)
     between = layer.sa_layer_norm(attention.out_lin(found) + first)
-    whole: torch.Tensor = layer.output_layer_norm(layer.ffn(between) + between)
+    whole: torch.Tensor = layer.output_layer_norm(layer.ffn.ff_chunk(between) + between)
     return whole
 
 
@@ -54,6 +58,7 @@ LAYERS: Mapping[str, Callable[[Any, torch.Tensor, Any], torch.Tensor]] = {
     **dict.fromkeys(_LIKE_BERT, _bert),
     "distilbert": _distilbert,
 }
+"""Model type -> its last layer for the first token."""
 
 
 def _empty(kind: type[nn.Module]) -> nn.Module:
@@ -65,7 +70,9 @@ def _narrowed(kind: type[nn.Module], model_type: str) -> type[nn.Module]:
     """The layer's class with our `forward`; copies and pickles of such a layer are plain ones."""
     through = LAYERS[model_type]
 
-    def forward(self: Any, hidden_states: torch.Tensor, attention_mask: Any = None, *_: Any, **__: Any) -> torch.Tensor:
+    def forward(self: Any, hidden_states: torch.Tensor, attention_mask: Any = None, *args: Any, **more: Any) -> Any:
+        if more.get("past_key_values") is not None or _is_watched(self):  # of an adapter of prefixes, or of hooks
+            return kind.forward(self, hidden_states, attention_mask, *args, **more)
         return through(self, hidden_states, attention_mask)
 
     def reduced(self: Any, protocol: Any) -> Any:
@@ -76,23 +83,44 @@ def _narrowed(kind: type[nn.Module], model_type: str) -> type[nn.Module]:
     return type(kind.__name__, (kind,), own)
 
 
-def _last_layer(model: nn.Module) -> tuple[Any, str] | None:
-    """The last layer of the classifier in `model`, and its model type; None where all of its tokens may be read."""
-    for each in model.modules():
-        if isinstance(each, PreTrainedModel) and type(each).__name__.endswith(_HEAD):
-            break
-    else:
+def _is_watched(layer: Any) -> bool:
+    """Whether hooks see what the layer or its attention returns: `output_hidden_states=True` of a call sets some."""
+    inner = getattr(layer.attention, "self", layer.attention)
+    return any(each._forward_hooks or each._forward_pre_hooks for each in (layer, layer.attention, inner))
+
+
+def _last_layer(model: Any) -> tuple[Any, str] | None:
+    """The last layer of a classifier, and its model type; None where other tokens may be read."""
+    inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # of PEFT
+    if not isinstance(inner, PreTrainedModel) or not type(inner).__name__.endswith(_HEAD):
         return None
-    config: Any = each.config
+    config: Any = inner.config
     read = config.output_hidden_states or config.output_attentions or getattr(config, "is_decoder", False)
-    ours = type(each).__module__.startswith("transformers.models.") and config.model_type in LAYERS
-    if read or not ours or config._attn_implementation not in _FORMS:
+    if read or config.model_type not in LAYERS or config._attn_implementation not in _FORMS:
         return None
-    body: Any = each.base_model
-    stack: Any = getattr(body, "encoder", None) or body.transformer
+    body: Any = inner.base_model
+    stack: Any = getattr(body, "encoder", None) or getattr(body, "transformer", None)
+    parts = [inner, body, *_readers(inner, body)]
+    if not all(_is_own(each, config.model_type) for each in parts) or not len(getattr(stack, "layer", ())):
+        return None
     layer = stack.layer[-1]
-    wrapped = type(layer).__module__ != type(each).__module__ or "forward" in vars(layer)  # sharded, offloaded
-    return None if wrapped or hasattr(layer, _MARK) else (layer, config.model_type)
+    changed = "forward" in vars(layer) or hasattr(layer, _MARK)  # offloaded, or narrowed already
+    return (layer, config.model_type) if _is_own(layer, config.model_type) and not changed else None
+
+
+def _readers(model: Any, body: Any) -> list[Any]:
+    """What reads the last layer: a pooler, or else the classifier; DistilBERT's model does it itself."""
+    if getattr(body, "pooler", None) is not None:
+        return [body.pooler]
+    return [] if model.config.model_type == "distilbert" else [model.classifier]
+
+
+def _is_own(part: Any, model_type: str) -> bool:
+    """Whether a part is of transformers' own class for this model type, and not a user's in its place."""
+    part = getattr(part, "original_module", part)  # PEFT keeps what it trains beside it, of the same class
+    return type(part).__module__.startswith(
+        f"transformers.models.{model_type.replace('-', '_').removesuffix('_text')}."
+    )
 
 
 @contextmanager
@@ -102,14 +130,19 @@ def only(model: nn.Module) -> Iterator[None]:
     Other models, and classifiers that are asked for hidden states or attentions, stay as they are. Of several threads
     the first to come changes the layer; it is itself again when that one goes, and the logits are the same either way.
     """
-    found = _last_layer(model)
-    if found is None:
-        yield
-        return
-    layer, model_type = found
-    kind: Any = type(layer)
-    layer.__class__ = _narrowed(kind, model_type)
+    layer: Any = None
+    kind: Any = None
+    narrow: Any = None
+    with _changing:
+        found = _last_layer(model)
+        if found is not None:
+            layer = found[0]
+            kind = type(layer)
+            layer.__class__ = narrow = _narrowed(kind, found[1])
     try:
         yield
     finally:
-        layer.__class__ = kind
+        if layer is not None:
+            with _changing:
+                if type(layer) is narrow:  # else another has wrapped it since
+                    layer.__class__ = kind

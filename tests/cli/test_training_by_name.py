@@ -15,6 +15,7 @@ import small_tasks
 import tunesmith.argilla as rg
 from serving import run as served
 from tunesmith import cli
+from tunesmith.argilla_trainer import ArgillaTrainer
 from tunesmith.records import session
 
 
@@ -258,9 +259,58 @@ def test_a_model_of_another_task_is_refused_and_changes_no_record(run: Any, caps
     rg.log([rg.TokenClassificationRecord("Ann left", id=1)], "names", verbose=False)
     session.close()
     assert cli.main(["records", "predict", "names", "model"]) == 1
-    told = "'model' is trained for text-classification, 'names' holds records of token-classification."
+    told = "the run is trained for text-classification, the data set holds records of token-classification."
     assert told in capsys.readouterr().err
     assert rg.load("names")[0].prediction is None
     assert cli.main(["records", "predict", "nothing", "model"]) == 1
     assert cli.main(["records", "predict", "spam", "nowhere"]) == 1
     assert cli.main(["records", "predict", "spam", "model", "--limit", "-1"]) == 2
+
+
+def test_labels_that_the_data_set_does_not_have_are_not_stored(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--name", "spam", "--framework", "baseline")[0] == 0
+    rg.log([rg.TextClassificationRecord("a day", id=1)], "days", verbose=False)
+    rg.configure_dataset_settings("days", settings=rg.TextClassificationSettings(["good", "ham"]))
+    rg.log([rg.TextClassificationRecord("a day", id=1, multi_label=True)], "many", verbose=False)
+    session.close()
+    assert cli.main(["records", "predict", "days", "model"]) == 1
+    assert "the run knows spam: not among the labels" in capsys.readouterr().err
+    assert cli.main(["records", "predict", "many", "model"]) == 1
+    assert "record 1 holds several labels, the run predicts one label." in capsys.readouterr().err
+    assert [rg.load(name)[0].prediction for name in ("days", "many")] == [None, None]
+
+
+def test_what_others_write_while_a_model_predicts_stays(
+    run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One record is annotated, one deleted and one rewritten between reading and storing."""
+    assert run("--name", "spam", "--framework", "baseline")[0] == 0
+    texts = ("first", "second", "third", "fourth")
+    rg.log(
+        [
+            rg.TextClassificationRecord(text, id=at, vectors={"v": [float(at), 1.0]}, metadata={"at": at})
+            for at, text in enumerate(texts)
+        ],
+        "open",
+        verbose=False,
+    )
+    plain = ArgillaTrainer.predict
+
+    def slow(self: Any, *given: Any, **more: Any) -> Any:
+        made = plain(self, *given, **more)
+        session.close()
+        rg.log(rg.TextClassificationRecord("second", id=1, annotation="ham", status="Discarded"), "open", verbose=False)
+        rg.delete_records("open", ids=[2])
+        rg.log(rg.TextClassificationRecord("rewritten", id=3), "open", verbose=False)
+        session.close()
+        return made
+
+    monkeypatch.setattr(ArgillaTrainer, "predict", slow)
+    capsys.readouterr()
+    assert cli.main(["records", "predict", "open", "model"]) == 0
+    told = "predicted 2 records of 'open' by model\n2 records changed or went meanwhile, and got no prediction\n"
+    assert capsys.readouterr().out == told
+    first, second, fourth = rg.load("open")
+    assert (second.annotation, second.status) == ("ham", "Discarded")
+    assert (first.vectors, first.metadata) == ({"v": [0.0, 1.0]}, {"at": 0})
+    assert [record.prediction_agent for record in (first, second, fourth)] == ["baseline:model"] * 2 + [None]

@@ -6,17 +6,17 @@ import json
 from collections.abc import Sequence
 from itertools import islice
 
-from ..errors import DataError, UnknownName
+from ..errors import UnknownName
 from . import flags, quiet, records, tables
 
 _WIDTH = 60  # characters of a text that the table shows
-_WINDOW = 1000  # records that are predicted and stored at once
+_WINDOW = 100  # records that are predicted and stored at once
 
 
 def predict(argv: Sequence[str]) -> int:
     """Predict the records of a data set and store the predictions, with the run as their agent; the exit code.
 
-    A window of records at a time: what was stored before an error stays.
+    A window of records at a time: what was stored before an error stays. Others may go on labelling meanwhile.
     """
     parser = records.of_dataset("records predict", "Predictions of a trained model, stored with the records.")
     parser.add_argument("run", metavar="RUN", help="folder of a run")
@@ -27,19 +27,22 @@ def predict(argv: Sequence[str]) -> int:
     limit, batch_size = records.count("--limit", given.limit), records.count("--batch-size", given.batch_size)
     quiet.hush()
     from ..argilla_trainer import ArgillaTrainer
-    from ..records.preparing import TASKS
+    from ..records.predicted import check_fits, check_kind, store
 
     trainer = ArgillaTrainer.load(given.run)
-    done = 0
-    with records.opened(given) as store:
-        of = TASKS[store.dataset(given.name, given.workspace).task]
-        if of != trainer.task:
-            raise DataError(f"{given.run!r} is trained for {trainer.task}, {given.name!r} holds records of {of}.")
-        found = islice(store.iterate(given.name, given.workspace, query=given.query), limit)
+    labels = trainer.get_trainer().framework_model.labels
+    seen = done = 0
+    with records.opened(given) as holder:
+        name, place = given.name, given.workspace
+        check_fits(trainer.task, labels, holder.dataset(name, place).task, holder.settings(name, place))
+        found = islice(holder.iterate(name, place, query=given.query), limit)
         while window := list(islice(found, _WINDOW)):
-            store.log(trainer.predict(window, batch_size=batch_size or 32), given.name, given.workspace)
-            done += len(window)
-    print(f"predicted {records.many(done)} of {given.name!r} by {given.run}")
+            seen += len(window)
+            check_kind(labels, window)
+            done += store(holder, name, place, window, trainer.predict(window, batch_size=batch_size or 32))
+    print(f"predicted {records.many(done)} of {name!r} by {given.run}")
+    if done < seen:
+        print(f"{records.many(seen - done)} changed or went meanwhile, and got no prediction")
     return 0
 
 

@@ -14,13 +14,13 @@ from ..errors import ConfigError, NothingToTrain, TrainingFailed
 from ..folder import RunFolder
 from ..hooks import Hooks
 from ..tasks.base import Example, Examples, Prediction, RowId, Span, Task
-from ..tasks.word_tags import Misfit, bio_names
+from ..tasks.word_tags import Misfit, bio_names, types_of
 from ..training_arguments import Argument
 from . import base, tables
 from .trained import Trained, kept, read, refuse_hooks
 from .worker import Worker, read_rows, write_rows
 from .worker_base import LocalBase, Served, local_base, readable
-from .worker_words import Sentence, sentences, types_of, word_tags, words_of
+from .worker_words import Sentence, sentences, word_tags, words_of
 
 NAME = "span-marker"
 ENCODERS = (

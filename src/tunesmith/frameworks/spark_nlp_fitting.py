@@ -16,14 +16,14 @@ from ..data.labels import Labels
 from ..errors import ArtifactError, DataError, NothingToTrain, OutOfMemory, TrainingFailed, TunesmithError
 from ..folder import STAGED, RunFolder
 from ..tasks.base import Example, Examples, Prediction
-from ..tasks.word_tags import bio_names
+from ..tasks.word_tags import bio_names, types_of
 from . import spark_nlp_frames as frames
 from . import spark_nlp_stages as stages
 from .base import TEXT, TOKENS
 from .spark_nlp_arguments import ARGUMENTS, SEVERAL, SINGLE, WORDS, named
 from .spark_nlp_base import Embeddings
 from .trained import Trained
-from .worker_words import sentences, types_of, words_of
+from .worker_words import sentences, words_of
 
 NAME = "spark-nlp"
 _CLASSES = (2, 100)  # that its classifiers learn, at least and at most

@@ -9,7 +9,8 @@ from typing import Any
 from ..metrics.tagging import entities
 from ..tasks.base import Example, Prediction, Span
 from ..tasks.text_classification import by_scores
-from .worker_words import Place, types_of, word_tags
+from ..tasks.word_tags import types_of
+from .worker_words import Place, word_tags
 
 ROW = "row"  # the place of a row: a frame has no order of its own
 

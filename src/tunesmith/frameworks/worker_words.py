@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import DataError
-from ..metrics.tagging import is_prefixed, split_tag
+from ..metrics.tagging import is_prefixed
 from ..tasks.base import Example, Span
 from ..tasks.word_tags import Misfit, overlap_of, places_of
 
@@ -25,14 +25,6 @@ class Sentence:
     words: tuple[str, ...]
     tags: tuple[int, ...]
     longest: int  # words of the longest span
-
-
-def types_of(names: Iterable[str]) -> tuple[str, ...]:
-    """The types of a task's label names, in their order: one for 'B-PER' and 'I-PER'; a part of speech is its own."""
-    names = list(names)
-    prefixed = is_prefixed(names)
-    kinds = (split_tag(name)[1] if prefixed else name for name in names if name != "O")
-    return tuple(dict.fromkeys(kinds))
 
 
 def words_of(example: Example, spans: Sequence[Span] = ()) -> list[Place]:

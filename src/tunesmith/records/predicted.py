@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ConfigError
+from ..data.labels import Labels
+from ..errors import ConfigError, DataError
 from ..tasks.base import Prediction
+from ..tasks.word_tags import types_of
 from .feeding import input_of
+from .holder import Holder
 from .preparing import TASKS
 from .record import Record
 from .spans import places
@@ -48,6 +51,48 @@ def as_record(prediction: Prediction, value: Any, task: str, agent: str) -> Any:
         record.prediction = _written(prediction) if task == "sequence-sequence" else _scored(prediction)
     record.prediction_agent = agent
     return record
+
+
+def check_kind(labels: Labels | None, found: Sequence[Any]) -> None:
+    """Raises: DataError, where a record holds one label and a run of `labels` predicts several, or the other way."""
+    several = labels is not None and labels.kind == "multi"
+    said = ("one label", "several labels")
+    for record in found:
+        if isinstance(record, TextClassificationRecord) and record.multi_label != several:
+            raise DataError(f"record {record.id!r} holds {said[not several]}, the run predicts {said[several]}.")
+
+
+def check_fits(trained: str, labels: Labels | None, task: str, settings: Any) -> None:
+    """Before any record is read. trained: the task of a run, with its labels. task: of the records of a data set.
+
+    Raises:
+        DataError: the tasks are not the same, or the run knows labels that the settings of the data set do not name.
+    """
+    if TASKS[task] != trained:
+        raise DataError(f"the run is trained for {trained}, the data set holds records of {TASKS[task]}.")
+    schema = getattr(settings, "label_schema", None)
+    if labels is None or schema is None:
+        return
+    names = types_of(labels.names) if trained == TASKS["TokenClassification"] else labels.names
+    if strange := [str(name) for name in names if name not in schema]:
+        raise DataError(f"the run knows {', '.join(strange)}: not among the labels that the data set's settings name.")
+
+
+def store(holder: Holder, name: str, workspace: str, read: Sequence[Any], made: Sequence[Any]) -> int:
+    """Write the predictions of `made` to the records of a data set that were `read` for them; how many got one.
+
+    Only the prediction and its agent change: what others write meanwhile stays, and a record that is gone or has other
+    inputs now gets none.
+    """
+    before = {record.id: input_of(record) for record in read}
+    said = {record.id: record for record in made}
+    now = holder.load(name, workspace, ids=list(said))
+    found = [record for record in now if input_of(record) == before[record.id]]
+    for record in found:
+        record.prediction, record.prediction_agent = said[record.id].prediction, said[record.id].prediction_agent
+    if found:
+        holder.log(found, name, workspace)
+    return len(found)
 
 
 def _scored(prediction: Prediction) -> list[tuple[str, float]]:

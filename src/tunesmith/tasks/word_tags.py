@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..metrics.tagging import is_prefixed, split_tag
 from .base import Example, Span
 
 OVERLAPPING = "overlapping spans"
@@ -22,6 +23,14 @@ class Misfit:
 def bio_names(labels: Iterable[str]) -> tuple[str, ...]:
     """'O', then 'B-x' and 'I-x' of each label, in the order of the labels."""
     return ("O", *(f"{prefix}-{label}" for label in labels for prefix in "BI"))
+
+
+def types_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The types of a task's label names, in their order: one for 'B-PER' and 'I-PER'; a part of speech is its own."""
+    names = list(names)
+    prefixed = is_prefixed(names)
+    kinds = (split_tag(name)[1] if prefixed else name for name in names if name != "O")
+    return tuple(dict.fromkeys(kinds))
 
 
 def places_of(text: str, tokens: Sequence[str]) -> list[tuple[int, int]] | Misfit:

@@ -62,13 +62,15 @@ def share(name: str, steps: int, seconds: float) -> dict[str, float]:
 
     if load.kind == "texts":
         sizes = zip(*(tokens([row[part] for row in rows]) for part in ("source", "target")), strict=True)
-        once, weights = sum(written(config, *size) for size in sizes), written(config, 1, 1) // 2
+        parts = [written(config, *size) for size in sizes]
+        weights = written(config, 1, 1)[0] // 2
     else:
-        once = sum(forward(config, load.kind, count) for count in tokens(*_texts(rows)))
+        parts = [forward(config, load.kind, count) for count in tokens(*_texts(rows))]
         weights = config.num_hidden_layers * sum(_layer(config))
         weights += config.hidden_size * config.vocab_size if load.kind == "causal" else 0
     able = machine()
-    operations = once * (2 if load.lora else 3)  # backward: gradients of what came in, and of weights that are trained
+    products, attention = map(sum, zip(*parts, strict=True))
+    operations = products * (2 if load.lora else 3) + attention * 3  # backward: of what came in, and of what is trained
     traffic = 0 if load.lora else steps * weights * ADAMW_BYTES
     at_best = operations / able["operations_per_s"] + traffic / able["bytes_per_s"]
     return {"seconds": round(at_best, 3), "share": round(at_best / seconds, 3), **able}
@@ -80,25 +82,27 @@ def _layer(config: Any) -> tuple[int, int]:
     return 2 * width**2, 2 * width**2 + 2 * width * getattr(config, "intermediate_size", 4 * width)
 
 
-def forward(config: Any, kind: str, tokens: int) -> int:
-    """The operations that a row of so many tokens needs; of its last layer a classifier needs the first token alone."""
-    shared, own = _layer(config)
+def forward(config: Any, kind: str, tokens: int) -> tuple[int, int]:
+    """The operations that a row of so many tokens needs: with weights, and of attention.
+
+    Of its last layer a classifier needs the first token alone.
+    """
+    (shared, own), layers = _layer(config), config.num_hidden_layers
     read = 1 if kind in CLASSIFIERS else tokens
-    attention = 4 * config.hidden_size * tokens  # of one token that attends to all
-    whole = 2 * tokens * (shared + own) + tokens * attention
-    last = 2 * (tokens * shared + read * own) + read * attention
     head = 2 * tokens * config.hidden_size * config.vocab_size if kind == "causal" else 0
-    return (config.num_hidden_layers - 1) * whole + last + head
+    last = 2 * (tokens * shared + read * own)
+    weighed = (layers - 1) * 2 * tokens * (shared + own) + last + head
+    return weighed, 4 * config.hidden_size * tokens * ((layers - 1) * tokens + read)
 
 
-def written(config: Any, source: int, target: int) -> int:
+def written(config: Any, source: int, target: int) -> tuple[int, int]:
     """The same of a T5, whose decoder attends to itself and to the source."""
     width, inner, wide = config.d_model, config.num_heads * config.d_kv, 2 * config.d_model * config.d_ff
-    encoder = 2 * source * (4 * width * inner + wide) + 4 * inner * source**2
-    decoder = (
-        2 * target * (6 * width * inner + wide) + 4 * source * width * inner + 4 * inner * target * (target + source)
-    )
-    return config.num_layers * encoder + config.num_decoder_layers * decoder + 2 * target * width * config.vocab_size
+    encoder = 2 * source * (4 * width * inner + wide)
+    decoder = 2 * target * (6 * width * inner + wide) + 4 * source * width * inner
+    layers, decoders = config.num_layers, config.num_decoder_layers
+    weighed = layers * encoder + decoders * decoder + 2 * target * width * config.vocab_size
+    return weighed, 4 * inner * (layers * source**2 + decoders * target * (target + source))
 
 
 def _texts(rows: Sequence[Row]) -> tuple[list[str], ...]:

@@ -64,14 +64,17 @@ LONG = (
 
 
 def clock() -> Any:
-    """A callback that holds when training began and ended."""
+    """A callback that holds when training began, had its first batch, and ended."""
     callback: Any = import_module("transformers").TrainerCallback
 
     class Clock(callback):  # type: ignore[misc]
-        began = ended = 0.0
+        began = first = ended = 0.0
 
         def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
             self.began = time.perf_counter()
+
+        def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+            self.first = self.first or time.perf_counter()
 
         def on_train_end(self, *args: Any, **kwargs: Any) -> None:
             self.ended = time.perf_counter()

@@ -72,7 +72,7 @@ def serve(path: Path, side: str) -> None:
     def turn() -> dict[str, float]:
         watch, start = clock(), time.perf_counter()
         SIDES[side](path, watch)
-        return {"begin": watch.began - start}
+        return {"begin": watch.first - start}
 
     turns.serve(turn)
 

@@ -249,7 +249,7 @@ def test_an_adapter_of_prefixes_attends_to_them(padded: bool) -> None:
     torch.testing.assert_close(narrow[0], wanted[0], atol=1e-5, rtol=1e-5)
 
 
-def test_hidden_states_and_attentions_of_one_call_are_whole() -> None:
+def test_hidden_states_of_one_call_are_whole() -> None:
     model = classifier().eval()
     with torch.no_grad():
         plain = model(**batch(), output_hidden_states=True)

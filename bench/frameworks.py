@@ -88,13 +88,13 @@ _ENCODERS = ("setfit", "sentence_transformers", "datasets", "tunesmith.framework
 _TFIDF = {"ngrams": 2, "C": 1.0, "max_iter": 1000}
 _SCIKIT = ("sklearn.feature_extraction.text", "sklearn.linear_model", "tunesmith.frameworks.baseline_text")
 _MINILM = {"base": "minilm"}
-_SPANS = {
-    "model_max_length": 256,
-    "marker_max_length": 128,
-    "entity_max_length": 8,
+_SPANS = {  # on 200 sentences held back from training an entity F1 of 0.40; with a rate of 1e-3 nothing is found
+    "model_max_length": 64,
+    "marker_max_length": 64,
+    "entity_max_length": 5,
     "num_train_epochs": 1,
-    "per_device_train_batch_size": 4,
-    "learning_rate": 5e-4,
+    "per_device_train_batch_size": 2,
+    "learning_rate": 3e-4,
     "warmup_ratio": 0.1,
 }
 

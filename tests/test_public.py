@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import tiny
 import tunesmith
 from tunesmith import samples
 from tunesmith.errors import UnknownName
@@ -66,6 +67,18 @@ def test_importing_the_package_takes_under_150_milliseconds() -> None:
 def test_modules_that_every_command_needs_import_no_torch(module: str) -> None:
     heavy = ["torch", "transformers", "datasets", "pandas", "sklearn"]
     code = f"import sys, tunesmith.{module}; print([name for name in {heavy!r} if name in sys.modules])"
+    assert run_python(code) == "[]"
+
+
+def test_a_trained_model_is_loaded_without_what_only_training_needs(tmp_path: Path) -> None:
+    """Trainer brings peft, datasets and pandas: 115 MB and seconds for one prediction."""
+    rows = [{"text": text, "label": str(place % 2)} for place, text in enumerate(tiny.TEXTS[:6])]
+    tunesmith.train(rows, base=tiny.bert(tmp_path / "base"), output_dir=str(tmp_path / "out"), max_steps=1)
+    heavy = ["transformers.trainer", "peft", "bitsandbytes", "datasets", "pandas", "sklearn"]
+    code = (
+        f"import sys, tunesmith; tunesmith.load({str(tmp_path / 'out')!r}).predict(['a good book']);"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
     assert run_python(code) == "[]"
 
 

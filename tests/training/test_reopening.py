@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,17 @@ def base(tmp_path: Path) -> str:
 @pytest.fixture
 def wide(tmp_path: Path) -> str:
     return tiny.bert(tmp_path / "wide", hidden_size=64, intermediate_size=128)
+
+
+@pytest.mark.parametrize("quantize", [None, "always"])
+def test_an_adapter_is_loaded_without_a_word_of_other_libraries(wide: str, tmp_path: Path, quantize: Any) -> None:
+    """peft and transformers import bitsandbytes, which tells of a kernel that nobody asked for."""
+    pytest.importorskip("bitsandbytes")
+    adapted(wide, tmp_path / "out", quantize=quantize)
+    code = f"import tunesmith; print(tunesmith.load({str(tmp_path / 'out')!r}).predict(['a good book'])[0].label)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in TEXTS
+    assert "gemm_4bit_forward" not in done.stderr
 
 
 @pytest.mark.parametrize("quantize", ["always", {"load_in_8bit": True, "always": True}], ids=["nf4", "int8"])

@@ -16,16 +16,13 @@ from ..folder import RunFolder, staging
 from ..hooks import Hooks
 from ..tasks.base import Example, Examples, Prediction, RowId, Task
 from ..tasks.word_tags import Misfit
+from ..training import adapters, devices, features, predictor, quantization, saved, session, weights
 from ..training import precision as arithmetic
 from ..training.bases import open_base
-from ..training.quantization import unheard
 from ..training.recipe import Encoding, Recipe
 from ..training_arguments import Argument, training_arguments
 from . import base as preparing
 from . import tables
-
-with unheard():  # these import peft
-    from ..training import adapters, devices, features, fitting, predictor, quantization, saved, session, weights
 
 RECIPES = {
     "text-classification": "classification:RECIPE",
@@ -168,6 +165,8 @@ class TransformersFramework:
         """
         named = {**settings.training, **devices.arguments(settings.device)}
         settings = replace(settings, training=named)
+        with quantization.unheard():  # imports Trainer, and peft with it: seconds, and memory that a prediction saves
+            from ..training import fitting
         module, encoding, history, chosen = fitting.fit(
             fitting.Job(task, recipe_of(task.name), splits, settings, folder, hooks)
         )

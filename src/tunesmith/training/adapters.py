@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from ..errors import ArtifactError, ConfigError, NotInstalled, UnknownSetting
+from .quantization import unheard
 
 DEFAULTS = {"r": 16, "lora_alpha": 8, "target_modules": "all-linear", "lora_dropout": 0.05, "bias": "none"}
 TASK_TYPES = {
@@ -29,13 +32,15 @@ HEADED = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")  # tasks whose head starts ane
 
 
 def require_peft(purpose: str) -> None:
-    """Raises:
-    NotInstalled: peft is missing; the pip line is named.
-    """
-    from importlib.util import find_spec
+    """Import peft, without the notice of bitsandbytes that this brings.
 
+    Raises:
+        NotInstalled: peft is missing; the pip line is named.
+    """
     if find_spec("peft") is None:
         raise NotInstalled("peft", "peft", purpose)
+    with unheard():
+        import_module("peft")
 
 
 def task_type(task: str) -> str:

@@ -15,7 +15,7 @@ from ..data.labels import Labels
 from ..errors import ArtifactError, ConfigError
 from . import adapters, heads
 from .bases import Base
-from .quantization import in_file, sparing, unquantized
+from .quantization import in_file, sparing, unheard, unquantized
 
 
 def load(
@@ -115,7 +115,7 @@ def _read(base: Base, auto: str, quantization: Any, dtype: Any) -> tuple[Any, li
 
 
 def _from_pretrained(loader: Any, path: Any, arguments: dict[str, Any]) -> tuple[Any, list[str]]:
-    with _quietly():
+    with _quietly(), unheard():
         model, report = loader.from_pretrained(
             path, output_loading_info=True, ignore_mismatched_sizes=True, **arguments
         )

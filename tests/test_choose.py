@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import small_tasks
 import tiny
 import tunesmith
 from tunesmith import Choice, cli
-from tunesmith.choosing import Candidate, _taken
 from tunesmith.errors import ConfigError, UnknownName, UnknownSetting
+from tunesmith.evaluation.choice import Candidate, _taken
 from tunesmith.metrics.intervals import Difference, Interval
 
 ROWS = [row for part in small_tasks.classes() for row in part]
@@ -114,9 +115,41 @@ def test_a_faster_one_is_taken_where_it_may_be_as_good(
     gap: tuple[float, float], speed: float, taken: str, why: str
 ) -> None:
     best = told("large", 0.9, 50.0)
-    found = _taken([best, told("small", 0.89, speed, gap)], best, 1)
+    found = _taken([best, told("small", 0.89, speed, gap)], 1)
     assert found[0] == taken
     assert found[1].startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("constant", "taken", "why"),
+    [
+        (
+            {"small"},
+            "large",
+            "its score is the best, and none that may be as good and tells rows apart predicts faster",
+        ),
+        ({"large"}, "small", "it predicts fastest of those whose score is not surely below large's, which gives every"),
+        ({"large", "small"}, "large", "its score is the best, and none that may be as good and tells rows apart"),
+    ],
+)
+def test_one_that_gives_every_row_one_label_is_not_taken_where_another_will_do(
+    constant: set[str], taken: str, why: str
+) -> None:
+    pair = [told("large", 0.9, 50.0), told("small", 0.89, 900.0, (-0.03, 0.01))]
+    found = _taken([replace(each, constant="no" if each.framework in constant else "") for each in pair], 1)
+    assert found[0] == taken
+    assert found[1].startswith(why)
+    assert found[1].endswith("; it gives every row the label 'no'") == (taken in constant)
+
+
+def test_one_that_gives_every_row_one_label_is_told_of(run: Any) -> None:
+    """Words that were never seen leave the more frequent label."""
+    rows = [{"text": f"word{place}", "label": "yes" if place % 4 == 0 else "no"} for place in range(40)]
+    Path("apart.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, out, err = run("apart.jsonl", "--frameworks", "baseline")
+    assert code == 0, err
+    assert "baseline: gives every row the label 'no'" in out.splitlines()
+    assert out.splitlines()[-1].endswith("it is the only one with a score; it gives every row the label 'no'.")
 
 
 def test_a_budget_that_is_used_up_leaves_the_others_out(chosen: Any, bert: str) -> None:

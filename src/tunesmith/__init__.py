@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import samples as samples
     from .api import evaluate, load, predict, train
-    from .choosing import Choice, choose
+    from .choosing import choose
     from .config import Settings
     from .errors import (
         ArtifactError,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UnknownSetting,
         UnsupportedTask,
     )
+    from .evaluation.choice import Choice
     from .hooks import Hooks
     from .pipeline import HFTrainer
     from .run import Run
@@ -75,7 +76,7 @@ _HOMES = {
     "evaluate": "api",
     "predict": "api",
     "choose": "choosing",
-    "Choice": "choosing",
+    "Choice": "evaluation.choice",
     "HFTrainer": "pipeline",
     "Run": "run",
     "Prediction": "tasks.base",

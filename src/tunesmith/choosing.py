@@ -18,50 +18,18 @@ from . import api
 from .config import Settings, arguments, settings
 from .errors import ConfigError, TrainingFailed, TunesmithError, UnknownSetting
 from .evaluation import record
+from .evaluation.choice import Candidate, Choice, decide
 from .folder import Listener, RunFolder
 from .hooks import Hooks
-from .metrics.intervals import Difference, Interval, affordable, bootstrap, paired_bootstrap
+from .metrics.intervals import affordable, bootstrap
 from .registry import frameworks as registered
 from .registry import tasks
 from .run import Run
-from .tasks.base import Example, Examples, Prediction, Task, followed
+from .tasks.base import Examples, Prediction, Task, followed
 
 SHARE = 0.2  # of the rows that are held out, where the data has no part for it
 _AGAIN = 1.0  # seconds until the next alarm, where the first went nowhere
 _WARM = 32  # rows predicted before the clock runs
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What became of one framework. reason: why there is no score; then all other fields but the name are None.
-
-    seconds: of training. speed: rows a second in prediction. size: bytes of the model on disk. behind: the score less
-    that of the best, with its interval; None of the best.
-    """
-
-    framework: str
-    score: Interval | None = None
-    seconds: float | None = None
-    speed: float | None = None
-    size: int | None = None
-    behind: Difference | None = None
-    reason: str = ""
-    folder: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Candidates in the order asked for. taken: the name of the one to take, None where none has a score; why in words.
-
-    metric: the score's name. rows: how many were trained on and scored.
-    """
-
-    task: str
-    metric: str
-    rows: tuple[int, int]
-    candidates: tuple[Candidate, ...]
-    taken: str | None
-    why: str
 
 
 def choose(
@@ -100,7 +68,7 @@ def choose(
         for place, name in enumerate(job.settings):
             left = None if end is None else (end - time.monotonic()) / (len(job.settings) - place)
             found.append(job.candidate(name, splits, where / name, left, keep=bool(output_dir)))
-    return _choice(job.task, metric, splits, found)
+    return decide(job.task, metric, splits, found)
 
 
 @dataclass(frozen=True)
@@ -247,53 +215,3 @@ def _is_swallowed(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _choice(
-    task: Task,
-    metric: str,
-    splits: Mapping[str, Examples],
-    found: Sequence[tuple[Candidate, Sequence[Prediction]]],
-) -> Choice:
-    """The table, with how far each is behind the best, and which to take."""
-    test = splits["test"]
-    rows = (len(splits["train"]), len(test))
-    scored = [(candidate, predictions) for candidate, predictions in found if candidate.score is not None]
-    if not scored:
-        return Choice(task.name, metric, rows, tuple(each for each, _ in found), None, "none has a score")
-    sign = 1 if followed(task, test.kind)[1] else -1
-    best, of_best = max(scored, key=lambda pair: sign * _value(pair[0]))
-
-    def score(gold: Sequence[Example], predictions: Sequence[Prediction]) -> float:
-        return task.score(gold, predictions)[metric]
-
-    told: list[Candidate] = []
-    for candidate, predictions in found:
-        if candidate.score is not None and candidate is not best:
-            gap = paired_bootstrap(list(test), predictions, of_best, score, seed=42, samples=affordable(2 * len(test)))
-            candidate = replace(candidate, behind=gap)
-        told.append(candidate)
-    return Choice(task.name, metric, rows, tuple(told), *_taken(told, best, sign))
-
-
-def _taken(candidates: Sequence[Candidate], best: Candidate, sign: int) -> tuple[str, str]:
-    """The fastest of those that are not surely worse than the best, and why."""
-    if sum(each.score is not None for each in candidates) == 1:
-        return best.framework, "it is the only one with a score"
-    level = [best] + [each for each in candidates if each.behind is not None and _reaches_zero(each.behind, sign)]
-    taken = max(level, key=lambda each: each.speed or 0.0)
-    if len(level) == 1:
-        return best.framework, "its score is the best, beyond the 95% interval of the difference to each other"
-    if taken is best:
-        return best.framework, "its score is the best, and none that may be as good predicts faster"
-    assert taken.behind is not None
-    gap = f"{taken.behind.difference:+.4f} ({taken.behind.low:+.4f} … {taken.behind.high:+.4f})"
-    return taken.framework, f"it predicts fastest of those whose score is not surely below {best.framework}'s: {gap}"
-
-
-def _reaches_zero(gap: Difference, sign: int) -> bool:
-    return (gap.high if sign > 0 else -gap.low) >= 0
-
-
-def _value(candidate: Candidate) -> float:
-    return candidate.score.value if candidate.score is not None else float("nan")

@@ -14,7 +14,7 @@ from ..registry import frameworks
 from . import flags, progress, quiet, tables, training
 
 if TYPE_CHECKING:
-    from ..choosing import Candidate, Choice
+    from ..evaluation.choice import Candidate, Choice
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -58,6 +58,7 @@ def table(choice: Choice) -> str:
     lines = [f"{choice.task}: {choice.rows[0]:,} rows to train on, {choice.rows[1]:,} to score"]
     if scored:
         lines += ["", tables.grid(header, [_row(each) for each in scored])]
+    lines += [f"{each.framework}: gives every row the label {each.constant!r}" for each in scored if each.constant]
     left = [each for each in choice.candidates if each.score is None]
     lines += ["", *(f"{each.framework}: no score: {each.reason}" for each in left)] if left else []
     taken = f"take {choice.taken}: {choice.why}." if choice.taken else f"{choice.why}."

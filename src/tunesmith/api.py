@@ -200,7 +200,13 @@ def load(
     if not path.is_dir():
         raise ArtifactError(path, "no such run: expected the folder of a trained model")
     framework = frameworks.get((model_file.read(path) or {}).get("framework") or "transformers")
-    model = framework.load(tasks.resolve(task) if task else None, path, model_args)
+    named = tasks.resolve(task) if task else None
+    try:
+        model = framework.load(named, path, model_args)
+    except (TunesmithError, MemoryError):
+        raise
+    except Exception as error:  # of a library that reads the files, whatever they hold
+        raise ArtifactError(path, f"{framework.name} cannot load it: {type(error).__name__}: {error}") from error
     config = path / "config.yaml"
     settings = Settings.from_yaml(config) if config.is_file() else Settings(task=model.task, framework=framework.name)
     scores = path / "metrics.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from .config import Settings, arguments, settings
 from .errors import ConfigError, UnknownSetting
 
+_log = logging.getLogger("tunesmith")
 _OWN = object()  # the library's own default: none is documented, or what is documented is in error
 
 
@@ -87,7 +89,7 @@ KEYS: Mapping[str, tuple[Key, ...]] = {
         Key("autotrain", (), spread=True),
         Key("hub_model", (), spread=True),
         Key("learning_rate", ("lr",)),  # 0.001 is documented: no rate to fine-tune at
-        Key("optimizer", ("optimizer",)),
+        Key("optimizer", ("optimizer",)),  # "adam" is documented: it is AdamW now
         Key("scheduler", ("scheduler",), "linear"),
         Key("train_batch_size", ("batch_size",), 8),
         Key("epochs", ("epochs",), 10),
@@ -116,6 +118,31 @@ _GONE = {
         "the service has no such setting any more",
     ),
 }
+# Values of documented keys that ask for nothing: they pass where the framework has no such setting.
+_IDLE: Mapping[str, tuple[Any, ...]] = {
+    **dict.fromkeys(
+        "resume_download force_download local_files_only push_to_hub hub_private_repo".split(), (False, None)
+    ),
+    **dict.fromkeys("proxies token cache_dir hub_model_id hub_token column_mapping".split(), (None,)),
+    **dict.fromkeys("training_file validation_file before_to_disk before_update".split(), (None,)),
+    **dict.fromkeys("frozen_components annotating_components".split(), ([], None)),
+    "metric": ("accuracy",),
+    "log_level": ("passive",),
+    "logging_strategy": ("steps",),
+    "save_strategy": ("steps", "no"),
+    "save_steps": (500,),
+    "hub_strategy": ("every_save",),
+    "evaluation_strategy": ("no",),
+    "train_corpus": ("corpora.train",),
+    "dev_corpus": ("corpora.dev",),
+    "prompt_loss_weight": (0.1, None),
+    "compute_classification_metrics": (False, None),
+    **dict.fromkeys("classification_n_classes classification_positive_class classification_betas".split(), (None,)),
+}
+# Documented values of spaCy's config for what the trainer says already.
+_REFERENCES = {"gpu_allocator": ("${system.gpu_allocator}", 0, None), "seed": ("${system.seed}",)}
+# Documented values of AutoTrain that its local release names otherwise.
+_AUTOTRAIN = {("optimizer", "adam"): "adamw_torch", ("model", "autotrain"): "minilm", ("base", "autotrain"): "minilm"}
 _FIXED = ("train", "task", "framework", "output_dir", "validation", "test", "training")  # the trainer's own words
 
 
@@ -154,16 +181,32 @@ def changed(framework: str, given: Mapping[str, Any], updates: Mapping[str, Any]
             continue
         if place is None and name in known:
             place = name
+        if place is None and framework == "peft" and name in _lora_fields():
+            place = f"lora.{name}"
+        if _is_idle(name, value, place):
+            _log.warning("%s=%r is left out: %s", name, value, _GONE.get(name, f"it asks nothing of {framework}"))
+            continue
         if place is None:
             raise _unknown(name, framework)
         value = value.__name__ if isinstance(value, type) else value  # a class stands for its name
+        if framework == "autotrain" and (name, value) in _AUTOTRAIN:
+            value = _AUTOTRAIN[name, value]
         outer, _, inner = place.partition(".")
+        if outer == "lora" and not inner and isinstance(value, Mapping):
+            value = {**(made.get("lora") or {}), **value}
         if inner:
             made[outer] = {**(made.get(outer) or {}), inner: value}
         else:
             made[outer] = value
     Settings.make(framework=framework, **made)
     return made
+
+
+def _is_idle(name: str, value: Any, place: str | None) -> bool:
+    """Whether a documented key asks for nothing: its value is the documented one, of what the framework has not."""
+    if name in _REFERENCES and value in _REFERENCES[name]:
+        return True
+    return place is None and any(value == idle and type(value) is type(idle) for idle in _IDLE.get(name, ()))
 
 
 def _spread(name: str, value: Any) -> Mapping[str, Any]:
@@ -185,6 +228,33 @@ def parted(framework: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], di
     return model, {name: value for name, value in given.items() if name not in model}
 
 
+def said(run: Settings) -> dict[str, Any]:
+    """The settings of a run that are worth telling: not the defaults, nor from which data they read."""
+    return {name: value for name, value in run.to_dict().items() if _is_said(name, value)}
+
+
+def _is_said(name: str, value: Any) -> bool:
+    known = settings().get(name)
+    if known is None or name in ("task", "framework", "output_dir"):
+        return known is None
+    return known.group != "Data" and value != known.default
+
+
+def code_of(lang: Any) -> Any:
+    """The code of a blank spaCy `Language`; anything else as it is.
+
+    Raises:
+        ConfigError: a pipeline with components, which is a model.
+    """
+    if not hasattr(lang, "make_doc"):
+        return lang
+    if lang.pipe_names:
+        raise ConfigError(
+            "lang", lang, "a language's code, or a blank pipeline; one with components is given as model="
+        )
+    return lang.lang
+
+
 def _unknown(name: str, framework: str) -> UnknownSetting:
     has = {key.name: _has(framework, key) for key in _documented_for(framework)}
     error = UnknownSetting(name, (*_settings(framework), *(key for key, there in has.items() if there)))
@@ -198,6 +268,12 @@ def _unknown(name: str, framework: str) -> UnknownSetting:
 
 def _settings(framework: str) -> tuple[str, ...]:
     return tuple(name for name in arguments(framework) if name not in _FIXED)
+
+
+def _lora_fields() -> Iterable[str]:
+    from .training.adapters import lora_fields
+
+    return lora_fields()
 
 
 def _has(framework: str, key: Key) -> bool:

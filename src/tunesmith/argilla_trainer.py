@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
-from . import api, argilla_settings, improving, registry
+from . import api, argilla_settings, argilla_telling, improving, registry
 from .config import settings as every_setting
 from .errors import ConfigError, FrameworkError, NothingToTrain, UnknownSetting
 from .evaluation.comparison import Comparison
@@ -20,7 +19,6 @@ from .records.parts import Parts
 from .records.preparing import TASKS
 from .records.record import Record
 from .run import Run
-from .values import plain
 
 _NEEDS_MODEL = ("openai",)
 _LOCKED = "<DatasetFor"  # how a data set of records is written down in the settings of a run
@@ -90,7 +88,7 @@ class ArgillaTrainer:
         made.framework, made.task, made._run = _framework(run.settings.framework), run.task.name, run
         made.name = made.workspace = made.lang = made._train = made._test = None
         made._reading, made.comparison = {}, None
-        made._config = {name: value for name, value in run.settings.to_dict().items() if _is_said(name, value)}
+        made._config = argilla_settings.said(run.settings)
         made._agent = f"{made.framework}:{os.fspath(output_dir)}"
         return made
 
@@ -153,11 +151,14 @@ class ArgillaTrainer:
 
         Raises:
             FrameworkError: nothing is trained yet. ConfigError: predictions of the task are no records.
+            DataError: a text without a character, which no record of tokens can hold.
         """
         run = self.get_trainer()
         one = _is_one(text)
         of_records = _is_records(run.settings.train) or str(run.settings.train).startswith(_LOCKED)
         values = [value if of_records else run.as_roles(value) for value in ([text] if one else text)]
+        if as_argilla_records:
+            predicted.check_texts(values, self.task)
         inputs = [predicted.as_input(value, self.task, whole=of_records) for value in values]
         found = run.predict(inputs, batch_size=batch_size)
         made: list[Any] = list(found)
@@ -200,31 +201,25 @@ class ArgillaTrainer:
         return self.get_trainer().tokenizer
 
     def __repr__(self) -> str:
-        data = f"{self._told(self._train)} to train"
-        data += f", {self._told(self._test)} to score" if self._test is not None else ""
-        shown = {"data": "none: opened from a folder" if self._train is None else data}
-        shown |= {"trained": repr(self._run)} if self._run is not None else {}
-        for title, values in (("model", self.get_model_kwargs()), ("training", self.get_trainer_kwargs())):
-            shown[title] = ", ".join(f"{name}={value!r}" for name, value in plain(values).items()) or "defaults"
-        lines = [
-            textwrap.fill(text, 100, initial_indent=f"  {title:9} ", subsequent_indent=" " * 12)
-            for title, text in shown.items()
-        ]
+        data = "none: opened from a folder"
+        if self._train is not None:
+            data = f"{argilla_telling.told(self._train)} to train"
+            data += f", {argilla_telling.told(self._test)} to score" if self._test is not None else ""
+        shown: dict[str, Any] = {"data": data} | ({"trained": repr(self._run)} if self._run is not None else {})
+        shown |= {"model": self.get_model_kwargs(), "training": self.get_trainer_kwargs()}
         named = f"{self.name!r}, " if self.name else ""
-        head = f"ArgillaTrainer({named}framework={self.framework!r}, task={self.task!r})"
-        return "\n".join([head, *lines])
-
-    def _told(self, data: Any) -> str:
-        if _is_records(data):
-            return f"{sum(record.annotation is not None for record in data)} annotated records"
-        return f"{type(data).__name__} of {len(data)}" if hasattr(data, "__len__") else type(data).__name__
+        return argilla_telling.table(f"ArgillaTrainer({named}framework={self.framework!r}, task={self.task!r})", shown)
 
     def _task(self, dataset: Any, load_kwargs: Mapping[str, Any]) -> str:
         """The task to train: of records that of their type, of other data what is said."""
         if self.name is not None:
-            _check(load_kwargs, [name for name in inspect.signature(session.load).parameters if name != "name"])
+            _check(
+                _loading(load_kwargs), [name for name in inspect.signature(session.load).parameters if name != "name"]
+            )
             holder, place = placed(self.workspace)
             return TASKS[holder.dataset(self.name, place).task]
+        if self.workspace is not None:
+            raise ConfigError("workspace", self.workspace, "None: data that is given lies in no workspace")
         known = {name: each for name, each in every_setting().items() if each.group == "Data" and name != "train"}
         if _is_records(dataset):
             _check(load_kwargs, ["limit"])
@@ -239,13 +234,13 @@ class ArgillaTrainer:
         said |= {"device": gpu_id} if gpu_id != -1 else {}
         if lang is not None and "lang" not in registry.frameworks.get(self.framework).arguments:
             raise ConfigError("lang", lang, f"None: {self.framework} asks for no language")
-        said |= {"lang": lang} if lang is not None else {}
+        said |= {"lang": argilla_settings.code_of(lang)} if lang is not None else {}
         return argilla_settings.changed(self.framework, argilla_settings.documented(self.framework), said)
 
     def _data(self, dataset: Any, parts: Parts, load_kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
         """(training data, held-out data or None)"""
         if self.name is not None:
-            dataset = session.load(self.name, self.workspace, **load_kwargs)
+            dataset = session.load(self.name, self.workspace, **_loading(load_kwargs))
             if not dataset:
                 raise NothingToTrain(f"the data set {self.name!r}")
         elif not _is_records(dataset):
@@ -284,15 +279,12 @@ def _is_one(text: Any) -> bool:
     return known or hasattr(text, "columns") or hasattr(text, "column_names")
 
 
+def _loading(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords of `records.load`, of which Argilla calls `page` batch_size."""
+    return {"page" if name == "batch_size" else name: value for name, value in given.items()}
+
+
 def _check(given: Mapping[str, Any], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
             raise UnknownSetting(name, known)
-
-
-def _is_said(name: str, value: Any) -> bool:
-    """Whether a setting of a run is worth telling: not where it is the default, or says from which data."""
-    known = every_setting().get(name)
-    if known is None or name in ("task", "framework", "output_dir"):
-        return known is None
-    return known.group != "Data" and value != known.default

@@ -47,7 +47,7 @@ def former(train: Any, test: Any, task: str, output_dir: str, last: Run | None, 
                 run = api.load(folder)
                 if run.task.name == task and _may_ask(run, consent):
                     return Former(os.fspath(folder), _learned(run, train), run.predict(test))
-            except (TunesmithError, KeyError) as error:
+            except Exception as error:  # whatever an old folder holds, it is no reason not to train
                 _log.warning("the run in %s cannot be compared with: %s", folder, error)
     return None
 
@@ -72,10 +72,13 @@ def _in_history(train: Any, test: Any) -> str | None:
     if origin is None:
         return None
     found = []
-    for record in (*islice(test, _ASKED), *islice(train, _ASKED)):
-        if record.key in origin.keys:
+    asked = [each for each in (*islice(test, _ASKED), *islice(train, _ASKED)) if each.key in origin.keys]
+    try:
+        for record in asked:
             events = origin.holder.history(origin.name, origin.workspace, record.id)
             found += [(event.at, event.set["run"]) for event in events if event.set.get("run")]
+    except TunesmithError as error:  # records are gone, or the server is: no reason not to train
+        _log.warning("the run before cannot be looked up: %s", error)
     here = (run for _, run in sorted(found, reverse=True) if Path(run, "run.lock").is_file())
     return next(here, None)
 

@@ -125,7 +125,7 @@ class Argument:
             return None
         try:
             return self.read(value) if self.read is not None else _READERS[self.kind](self, value)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise ConfigError(self.name, value, self._told()) from error
 
     def _told(self) -> str:

@@ -67,9 +67,15 @@ def said(argv: Sequence[str], flag: str) -> str | None:
 def _unknown_flag(flag: str, flags: Sequence[str]) -> UnknownSetting:
     error = UnknownSetting(flag, flags)
     name = flag.lstrip("-").replace("-", "_")
-    told = f"unknown flag {flag}: {INSTEAD[name]}." if name in INSTEAD else str(error).replace("setting", "flag", 1)
+    has_it = name in INSTEAD and "--num-train-epochs" in flags  # what it advises is transformers' own
+    told = f"unknown flag {flag}: {INSTEAD[name]}." if has_it else str(error).replace("setting", "flag", 1)
     error.args = (told.replace(repr(flag), flag),)
     return error
+
+
+def truth(text: str) -> Any:
+    """True or False where a word stands for one of them, else the word, which a check refuses."""
+    return _WORDS.get(text.lower(), text)
 
 
 def add(parser: Parser, arguments: Mapping[str, Argument]) -> None:
@@ -127,7 +133,7 @@ def read_text(argument: Argument, text: str) -> Any:
     types = {option.split("[")[0] for option in argument.type.split(" | ")}
     value: Any = text
     if argument.kind == "bool":
-        value = _WORDS.get(text.lower(), text)
+        value = truth(text)
     elif argument.kind == "float":
         value = _number(text)
     elif argument.kind == "columns":

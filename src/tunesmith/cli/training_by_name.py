@@ -32,7 +32,7 @@ def train(argv: Sequence[str]) -> int:
     framework = frameworks.resolve(given.framework)
     said = {name: getattr(given, name) for name in _numbers()}
     numbers = {name: text and flags.read_text(_numbers()[name], text) for name, text in said.items()}
-    updates = {**_updates(given.update_config_kwargs), **({"yes": given.yes.lower() == "true"} if given.yes else {})}
+    updates = {**_updates(given.update_config_kwargs), **({"yes": flags.truth(given.yes)} if given.yes else {})}
     share = _share(given.train_size)
     quiet.hush()
     with progress.watch() as listener:

@@ -14,9 +14,9 @@ def _auto(whole: bool) -> dict[str, Any]:
     """What `argument` takes for a number that the service may choose."""
 
     def read(value: Any) -> Any:
-        number = value if value == "auto" or isinstance(value, bool) else float(value)
-        if number == "auto":
-            return number
+        if value in (None, "auto"):
+            return "auto"
+        number = value if isinstance(value, bool) else float(value)
         if isinstance(number, bool) or not 0 < number < float("inf") or (whole and number != int(number)):
             raise ValueError
         return int(number) if whole else number

@@ -152,6 +152,7 @@ class TransformersFramework:
         """
         quantization.check(task, settings, hooks)
         devices.check(settings.device, settings.training)
+        adapters.lora_config(task, hooks.lora if hooks.lora is not None else settings.lora)
         return replace(hooks, opened=session.named_base(task, settings, hooks))
 
     def fit(

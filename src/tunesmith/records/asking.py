@@ -136,7 +136,7 @@ def _disputed(records: Sequence[Any], history: History) -> list[Asked]:
 
 
 def _by_agent(events: Iterable[Event]) -> dict[str, list[Any]]:
-    """The last prediction of each agent."""
+    """The last prediction of each agent, and the one before where the agent has changed its mind."""
     found: dict[str, list[Any]] = {}
     agent, prediction = "", None
     for event in events:
@@ -145,6 +145,8 @@ def _by_agent(events: Iterable[Event]) -> dict[str, list[Any]]:
         agent = event.set.get("prediction_agent", agent) or ""
         prediction = event.set.get("prediction", prediction)
         if prediction is not None and {"prediction", "prediction_agent"} & set(event.set):
+            if found.get(agent, prediction) != prediction:  # trained anew into the same folder
+                found[f"{agent} before"] = found[agent]
             found[agent] = prediction
     return found
 

@@ -32,6 +32,17 @@ def as_input(value: Any, task: str, *, whole: bool) -> Any:
     return value
 
 
+def check_texts(values: Sequence[Any], task: str) -> None:
+    """Raises: DataError, where a text to tag has no character: a record of tokens needs one."""
+    if task != TASKS["TokenClassification"]:
+        return
+    for place, value in enumerate(values):
+        text = value.get("tokens", value.get("text")) if isinstance(value, Mapping) else value
+        if isinstance(text, str) and not text.strip():
+            wanted = "a record of tokens needs a word; as_argilla_records=False gives predictions of any text"
+            raise DataError(f"text {place} is empty: {wanted}.")
+
+
 def as_record(prediction: Prediction, value: Any, task: str, agent: str) -> Any:
     """The record of one prediction. `value`: what was predicted; a record is copied, and keeps all but the prediction.
 

@@ -43,6 +43,18 @@ def require_peft(purpose: str) -> None:
         import_module("peft")
 
 
+def lora_fields() -> tuple[str, ...]:
+    """The arguments of a `LoraConfig`.
+
+    Raises:
+        NotInstalled: peft is missing.
+    """
+    require_peft("lora")
+    from peft import LoraConfig
+
+    return tuple(LoraConfig.__dataclass_fields__)
+
+
 def task_type(task: str) -> str:
     """PEFT's name of a task."""
     return TASK_TYPES[task]
@@ -68,9 +80,17 @@ def lora_config(task: str, lora: Any) -> Any:
         raise ConfigError("lora", lora, "True, a mapping of LoraConfig's arguments, or a LoraConfig")
     arguments = {"task_type": task_type(task), **(DEFAULTS if lora is True else lora)}
     for name in arguments:
-        if name not in LoraConfig.__dataclass_fields__:
-            raise UnknownSetting(name, LoraConfig.__dataclass_fields__)
-    return LoraConfig(**arguments)
+        if name not in lora_fields():
+            raise UnknownSetting(name, lora_fields())
+    try:
+        return LoraConfig(**arguments)
+    except (TypeError, ValueError) as error:
+        raise _refused(arguments, error) from error
+
+
+def _refused(given: Any, error: Exception) -> ConfigError:
+    said = " ".join(str(error).split())
+    return ConfigError("lora", given, f"arguments that peft can use with this base; it says: {said}")
 
 
 def wrap(model: Any, config: Any, *, head: Sequence[str] = (), fresh: Sequence[str] = ()) -> Any:
@@ -88,7 +108,11 @@ def wrap(model: Any, config: Any, *, head: Sequence[str] = (), fresh: Sequence[s
         config.modules_to_save = sorted({*(config.modules_to_save or ()), *names})
         if config.target_modules == "all-linear":
             config.exclude_modules = _excluding(config.exclude_modules, names)
-    made = get_peft_model(_prepared(model), config)
+    try:
+        made = get_peft_model(_prepared(model), config)
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        told = {name: getattr(config, name, None) for name in ("task_type", *DEFAULTS, "init_lora_weights")}
+        raise _refused(told, error) from error
     _in_32_bits(made)
     return made
 

@@ -73,6 +73,7 @@ def fit(job: Job) -> Fitted:
     """
     from transformers import set_seed
 
+    _check_watched(job)
     settings = job.settings
     set_seed(settings.seed)
     wanted = settings.training.get("resume_from_checkpoint") if settings.checkpoint is None else settings.checkpoint
@@ -173,6 +174,17 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     )
 
 
+def _check_watched(job: Job) -> None:
+    """Raises: ConfigError, where validation rows are to be watched and there are none."""
+    watched = {
+        "early_stopping": job.settings.early_stopping,
+        "eval_strategy": job.settings.training.get("eval_strategy"),
+    }
+    for name, value in watched.items():
+        if value not in (None, False, "no") and "validation" not in job.splits:
+            raise ConfigError(name, value, "validation rows to watch: set validation=")
+
+
 def _stopping(job: Job, made: Prepared, named: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
     """The training arguments below the user's, and the patience of early stopping (None: none).
 
@@ -180,8 +192,6 @@ def _stopping(job: Job, made: Prepared, named: Mapping[str, Any]) -> tuple[dict[
     """
     chosen, wanted = dict(made.choice.arguments), job.settings.early_stopping
     asked = wanted not in (None, False)
-    if asked and "validation" not in job.splits:
-        raise ConfigError("early_stopping", wanted, "validation rows to watch: set validation=")
     ours = [chosen.pop(key, None) for key in ("eval_strategy", "save_strategy", "load_best_model_at_end")]
     strategy = named.get("eval_strategy", "epoch" if asked or ours[0] else "no")
     fits = strategy != "no" and named.get("save_strategy", strategy) == strategy

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from ..data.labels import Labels
@@ -110,7 +111,9 @@ def _read(base: Base, auto: str, quantization: Any, dtype: Any) -> tuple[Any, li
         if quantization is not None:
             arguments["quantization_config"] = sparing(quantization, _float_modules(loader, base))
         return _from_pretrained(loader, base.path, arguments)
-    except (OSError, ValueError, RuntimeError) as error:
+    except TypeError as error:  # an argument that the model's class does not know
+        raise ConfigError("model_args", base.options, f"arguments that {auto} takes; it says: {error}") from error
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(base.name, f"its weights cannot be loaded for {auto}: {error}") from error
 
 

@@ -484,13 +484,39 @@ def test_a_run_that_was_not_kept_does_not_hide_the_one_before_it(spam: str, tmp_
     assert third.comparison.former == str(tmp_path / "kept")
 
 
-def test_a_former_run_that_is_gone_is_no_hindrance(spam: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("damaged", ["tunesmith.json", "*.safetensors"])
+def test_a_former_run_that_is_gone_is_no_hindrance(
+    spam: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: str
+) -> None:
     ArgillaTrainer(spam, "baseline", train_size=0.7).train(tmp_path / "model")
-    (tmp_path / "model" / "tunesmith.json").write_text("{", encoding="utf-8")
+    next((tmp_path / "model").glob(damaged)).write_text("{", encoding="utf-8")
     again = ArgillaTrainer(spam, "baseline", train_size=0.7)
     again.train(tmp_path / "other")
     assert again.comparison is None
     assert "cannot be compared with" in caplog.text
+
+
+def test_records_that_are_gone_meanwhile_are_no_hindrance(
+    spam: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = ArgillaTrainer(spam, "baseline", train_size=0.7)
+    rg.delete_records(spam, ids=[f"{at:03}" for at in range(120)])
+    assert trainer.train(tmp_path / "model")["test"]["f1"] > 0.5
+    assert "the run before cannot be looked up: data set 'spam' has no record with the id" in caplog.text
+
+
+def test_runs_of_one_folder_that_disagree_are_found(spam: str, tmp_path: Path) -> None:
+    texts = [record for record in rg.load(spam) if record.id < "040"]
+    rg.log([rg.TextClassificationRecord(each.text, id=each.id) for each in texts], "open", verbose=False)
+    trainer = ArgillaTrainer(spam, "baseline")
+    for ngrams in (1, 4):
+        trainer.update_config(ngrams=ngrams)
+        trainer.train(tmp_path / "model")
+        rg.log(trainer.predict(list(rg.load("open"))), "open", verbose=False)
+    agent = f"baseline:{tmp_path / 'model'}"
+    found = rg.next_to_label("open", "disagreement")
+    assert found
+    assert found[0].why == f"{agent} and {agent} before"
 
 
 # what is refused
@@ -529,6 +555,41 @@ def test_a_model_that_is_not_there_is_not_ignored(spam: str) -> None:
 def test_a_language_is_refused_where_none_is_read(spam: str) -> None:
     with pytest.raises(ConfigError, match="'lang' is 'de': expected None: baseline asks for no language"):
         ArgillaTrainer(spam, "baseline", lang="de")
+
+
+def test_a_language_may_be_an_object_of_spacy(spam: str) -> None:
+    spacy = pytest.importorskip("spacy")
+    assert ArgillaTrainer(spam, "spacy", lang=spacy.blank("de")).get_trainer_kwargs()["lang"] == "de"
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe("sentencizer")
+    with pytest.raises(ConfigError, match="one with components is given as model="):
+        ArgillaTrainer(spam, "spacy", lang=pipeline)
+
+
+def test_an_empty_text_to_tag_is_told_by_its_place(people: str) -> None:
+    trainer = ArgillaTrainer(people, "baseline")
+    trainer.train()
+    with pytest.raises(DataError, match=r"text 1 is empty: a record of tokens needs a word"):
+        trainer.predict(["Maria Lopez lives in New York .", " "])
+    assert len(trainer.predict(["Maria Lopez lives in New York .", ""], as_argilla_records=False)) == 2
+
+
+def test_an_evaluation_needs_rows_that_training_may_see(spam: str, bert: str) -> None:
+    trainer = ArgillaTrainer(spam, "transformers", model=bert, train_size=0.8)
+    trainer.update_config(evaluation_strategy="epoch", max_steps=1)
+    with pytest.raises(ConfigError, match=r"'eval_strategy' is 'epoch': expected validation rows to watch: set valid"):
+        trainer.train()
+    held = [{"text": row["text"], "label": row["label"]} for row in small_tasks.classes()[1]]
+    assert "validation" in trainer.train(validation=held)
+
+
+def test_given_data_lies_in_no_workspace() -> None:
+    with pytest.raises(ConfigError, match="'workspace' is 'team': expected None: data that is given"):
+        ArgillaTrainer(framework="baseline", dataset=small_tasks.classes()[0], workspace="team")
+
+
+def test_the_keywords_of_load_are_those_of_argilla(spam: str) -> None:
+    assert "120 annotated records" in repr(ArgillaTrainer(spam, "baseline", batch_size=50))
 
 
 def test_a_device_that_is_not_there_is_refused(spam: str) -> None:
@@ -680,6 +741,68 @@ def test_what_the_caller_gave_stays_as_it_is(spam: str) -> None:
     trainer.update_config(C=2.0)
     assert given == {"C": 0.5}
     assert ArgillaTrainer(spam, "baseline").get_trainer_kwargs() == {"seed": 42}
+
+
+@pytest.mark.parametrize(
+    ("framework", "documented", "left"),
+    [
+        ("setfit", {"resume_download": False, "metric": "accuracy", "column_mapping": None}, {}),
+        (
+            "span-marker",
+            {"log_level": "passive", "save_strategy": "steps", "save_steps": 500, "push_to_hub": False, "token": None},
+            {},
+        ),
+        (
+            "spacy",
+            {"gpu_allocator": "${system.gpu_allocator}", "seed": "${system.seed}", "dropout": 0.2},
+            {"dropout": 0.2},
+        ),
+        ("spacy-transformers", {"dev_corpus": "corpora.dev", "frozen_components": [], "patience": 9}, {"patience": 9}),
+        ("openai", {"training_file": None, "prompt_loss_weight": 0.1, "n_epochs": 2}, {"n_epochs": 2}),
+        ("autotrain", {"model": "autotrain", "hub_model": [{"optimizer": "adam"}]}, {"optimizer": "adamw_torch"}),
+    ],
+)
+def test_a_documented_value_that_asks_for_nothing_passes_with_a_word(
+    people: str,
+    spam: str,
+    framework: str,
+    documented: dict[str, Any],
+    left: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = spam if framework == "setfit" else people
+    trainer = ArgillaTrainer(data, framework, model="gpt" if framework == "openai" else None)
+    before = trainer.get_trainer_kwargs()
+    trainer.update_config(**documented)
+    assert trainer.get_trainer_kwargs() == before | left
+    gone = set(documented) - {*left, "model", "hub_model"}
+    assert all(f"{name}={documented[name]!r} is left out" in caplog.text for name in gone)
+
+
+def test_every_setting_of_lora_has_a_name_and_the_others_stay(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "peft")
+    trainer.update_config(use_rslora=True, lora={"r": 3})
+    lora = trainer.get_model_kwargs()["lora"]
+    assert (lora["use_rslora"], lora["r"], lora["lora_alpha"]) == (True, 3, 16)
+    with pytest.raises(UnknownSetting, match="use_rslor"):
+        trainer.update_config(use_rslor=True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bias": "foo"}, {"target_modules": ["nope"]}, {"init_lora_weights": "nope"}, {"task_type": "NOPE"}]
+)
+def test_what_peft_cannot_use_is_our_error(spam: str, bert: str, wrong: dict[str, Any]) -> None:
+    trainer = ArgillaTrainer(spam, "peft", model=bert)
+    trainer.update_config(**wrong)
+    with pytest.raises(ConfigError, match=r"setting 'lora' is .*: expected arguments that peft can use with this base"):
+        trainer.train()
+
+
+@pytest.mark.parametrize("data", ["rows.csv", small_tasks.classes()[0], {"text": ["a", "b"], "label": ["x", "y"]}])
+def test_data_that_is_no_records_is_told_as_what_it_is(data: Any, tmp_path: Path) -> None:
+    told = repr(ArgillaTrainer(framework="baseline", dataset=data, train_size=0.8))
+    rows = {"str": "'rows.csv'", "list": "list of 120 rows", "dict": "dict of 2 rows"}[type(data).__name__]
+    assert f"{rows} to train, a share of 0.2 to score" in told
 
 
 def test_it_is_told_in_short(spam: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,6 +110,10 @@ def test_a_replaced_flag_says_by_what():
     )
 
 
+def test_what_transformers_calls_otherwise_is_said_to_transformers_alone():
+    assert told("--framework", "setfit", "--epochs", "2") == "unknown flag --epochs. Did you mean '--num-epochs'?"
+
+
 def test_flags_are_not_shortened():
     assert told("--learning", "1").startswith("unknown flag --learning.")
 

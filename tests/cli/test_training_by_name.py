@@ -117,6 +117,10 @@ def test_the_environment_names_the_workspace(run: Any, monkeypatch: pytest.Monke
             ["--name", "spam", "--framework", "baseline", "--validation=0.2"],
             "--validation goes with FILE: beside --name, --train-size X scores the other records",
         ),
+        (
+            ["--name", "spam", "--framework", "spacy", "--update-config-kwargs", '{"dropout": null}'],
+            "setting 'dropout' is None: expected a number from 0 to 1",
+        ),
         (["rows.jsonl", "--framework", "baseline", "--lora"], "unknown flag --lora"),
         (
             ["rows.jsonl", "--framework", "baseline", "--device", "0"],

@@ -167,7 +167,7 @@ def test_one_weights_file_brings_the_whole_pair_back(folders: dict[str, str], tm
     model, settings = opened(folders["electra"])
     for parameter in model.parameters():
         parameter.data.add_(0.1)
-    model.save_pretrained(tmp_path)
+    model.save_whole(tmp_path)
     fresh, _ = opened(folders["electra"])
     fresh.load_state_dict(load_file(tmp_path / "model.safetensors"))  # strictly: no name is missing
     batch = batch_of(settings)

@@ -139,9 +139,7 @@ class TokenDetection(nn.Module):
         return TokenDetection(generator, discriminator, self.tokenizer, self.weight)
 
     def save_pretrained(self, folder: str | Path, *, is_main_process: bool = True, **unused: Any) -> None:
-        """`generator/` and `discriminator/` for transformers to load; and both in one file, to resume from."""
-        from safetensors.torch import save_model
-
+        """`generator/` and `discriminator/` for transformers to load."""
         if not is_main_process:
             return
         for name, half in zip(HALVES, self.base_models(), strict=True):
@@ -150,7 +148,12 @@ class TokenDetection(nn.Module):
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(Path(folder, name))
         self.config.save_pretrained(folder)
-        save_model(self, str(Path(folder, "model.safetensors")), metadata={"format": "pt"})
+
+    def save_whole(self, folder: Path) -> None:
+        """Both halves in one file, as a training that is resumed reads them."""
+        from safetensors.torch import save_model
+
+        save_model(self, str(folder / "model.safetensors"), metadata={"format": "pt"})
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As upstream; a shared tensor may be given under any one of its names."""

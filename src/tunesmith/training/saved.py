@@ -46,7 +46,8 @@ def write(folder: Path, task: str, model: Any, encoding: Encoding) -> None:
 
 def _clean(folder: Path, model: Any) -> None:
     """Remove what an earlier run left that a loader would take in the place of `model`."""
-    for stale in folder.glob("model*.safetensors*" if adapters.adapted(model) else "adapter_*"):
+    whole = not (adapters.adapted(model) or hasattr(model, "base_models"))
+    for stale in folder.glob("adapter_*" if whole else "model*.safetensors*"):
         stale.unlink()
 
 

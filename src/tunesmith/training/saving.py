@@ -43,6 +43,9 @@ def save_checkpoint(trainer: Any, trial: Any, write: Callable[[], None]) -> Path
     _point_to_best(trainer, run_dir, final)
     trainer.accelerator.wait_for_everyone()
     if args.should_save:
+        model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+        if hasattr(model, "save_whole"):
+            model.save_whole(written)
         trainer.state.save_to_json(str(written / "trainer_state.json"))
         checkpoints.write_manifest(written, step=step)
         checkpoints.publish(written, final)

@@ -31,6 +31,27 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tiny.bert(tmp_path_factory.mktemp("bert"))
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"test": 0.25}, "unknown setting 'test': this call evaluates validation alone"),
+        ({"defaults": "tuned"}, "unknown setting 'defaults': this call has those of transformers"),
+        ({"eval_strategy": "epoch"}, "'eval_strategy' is 'epoch': expected validation rows to watch"),
+        ({"model_args": {"atn": 1}}, "'model_args' is .*: expected arguments that AutoModelForSequenceClassification"),
+        ({"validation": ROWS, "metrics": lambda _: None}, "'metrics' is .*: expected a function that returns names"),
+    ],
+)
+def test_what_cannot_be_used_is_our_error(bert: str, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        HFTrainer()(bert, ROWS, max_steps=1, **(QUICK | given))
+
+
+def test_none_stands_for_what_is_not_given(bert: str) -> None:
+    nothing: dict[str, Any] = {"callbacks": None, "optimizers": None, "output_dir": None}
+    assert tunesmith.train(ROWS, base=bert, max_steps=1, **QUICK, **nothing).folder.path is None
+    HFTrainer()(bert, ROWS, max_steps=1, **QUICK, **nothing)
+
+
 class Watch(TrainerCallback):
     """The weights after each epoch, and the names of the events that were called."""
 

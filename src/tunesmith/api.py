@@ -30,10 +30,10 @@ def train(
     task: str = "text-classification",
     validation: Any = None,
     test: Any = None,
-    output_dir: str | os.PathLike[str] = "",
+    output_dir: str | os.PathLike[str] | None = "",
     metrics: Callable[[Any], Mapping[str, float]] | None = None,
-    callbacks: Sequence[Any] = (),
-    optimizers: tuple[Any, Any] = (None, None),
+    callbacks: Sequence[Any] | None = (),
+    optimizers: tuple[Any, Any] | None = (None, None),
     loss: Callable[..., Any] | str | None = None,
     tokenizer: Any = None,
     listener: Listener | None = None,
@@ -47,7 +47,7 @@ def train(
     base: 'minilm' (the default of encoder tasks), a hub id, a folder, or (model, tokenizer).
     validation, test: data in any of these forms, a fraction of `train`, or the name of a split. Training chooses the
         best epoch by `validation`; `test` is only scored.
-    output_dir: where the run is written; empty writes nothing but the feature cache.
+    output_dir: where the run is written; None or empty writes nothing but the feature cache.
     metrics, callbacks, optimizers, loss: as `transformers.Trainer` takes them (`loss` as `compute_loss_func`; the name
         of a loss is an argument of the framework).
     ask: called before rows leave this machine with what leaves it and where to; True lets them.
@@ -61,10 +61,10 @@ def train(
     """
     named = {**settings, "loss": loss} if isinstance(loss, str) else settings
     live = {name: settings.get(name) for name in ("teacher", "lora", "quantize")}
-    where = os.fspath(output_dir)
+    where = os.fspath(output_dir or "")
     made = Settings.make(train=train, base=base, task=task, validation=validation, test=test, output_dir=where, **named)
     live |= {"loss": None if isinstance(loss, str) else loss, "ask": ask}
-    hooks = Hooks(metrics, tuple(callbacks), optimizers, base=base, tokenizer=tokenizer, **live)
+    hooks = Hooks(metrics, tuple(callbacks or ()), optimizers or (None, None), base=base, tokenizer=tokenizer, **live)
     return fit(train, validation, test, made, hooks, listener=listener)
 
 

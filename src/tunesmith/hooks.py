@@ -6,6 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import ConfigError
+
+Metrics = Callable[[Any], Mapping[str, float]]
+
+
+def checked(metrics: Metrics | None) -> Metrics | None:
+    """The function, with an error of ours where it gives no scores."""
+    if metrics is None:
+        return None
+
+    def score(predicted: Any) -> Mapping[str, float]:
+        found = metrics(predicted)
+        if not isinstance(found, Mapping):
+            raise ConfigError("metrics", metrics, f"a function that returns names with their scores, not {found!r}")
+        return found
+
+    return score
+
 
 @dataclass(frozen=True)
 class Hooks:
@@ -15,7 +33,7 @@ class Hooks:
     what a text tells, such as an upload; None where nobody can be asked.
     """
 
-    metrics: Callable[[Any], Mapping[str, float]] | None = None
+    metrics: Metrics | None = None
     callbacks: Sequence[Any] = ()
     optimizers: tuple[Any, Any] = (None, None)
     loss: Callable[..., Any] | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import api
 from .config import Settings
+from .errors import UnknownSetting
 from .hooks import Hooks
 from .registry import tasks
 
@@ -37,9 +38,9 @@ class HFTrainer:
         distillation: tuple[float, float] | None = (1.0, 0.5),
         tokenizebatch: int = 1000,
         *,
-        callbacks: Sequence[Any] = (),
+        callbacks: Sequence[Any] | None = (),
         early_stopping: int | bool | None = None,
-        optimizers: tuple[Any, Any] = (None, None),
+        optimizers: tuple[Any, Any] | None = (None, None),
         loss: Callable[..., Any] | None = None,
         model_args: Mapping[str, Any] | None = None,
         **args: Any,
@@ -68,6 +69,7 @@ class HFTrainer:
             from .training.adapters import require_peft
 
             require_peft("quantize" if quantize else "lora")
+        _refuse_native(args)
         settings = Settings.make(
             train=train,
             base=base,
@@ -90,9 +92,8 @@ class HFTrainer:
             defaults="transformers",
             **args,
         )
-        hooks = Hooks(
-            metrics, tuple(callbacks), optimizers, loss, base=base, teacher=teacher, lora=lora, quantize=quantize
-        )
+        given = tuple(callbacks or ()), optimizers or (None, None), loss
+        hooks = Hooks(metrics, *given, base=base, teacher=teacher, lora=lora, quantize=quantize)
         run = api.fit(train, validation, None, settings, hooks, rescore=False)
         return run.model, run.tokenizer
 
@@ -220,3 +221,15 @@ class HFTrainer:
         from .training.adapters import task_type
 
         return task_type(tasks.resolve(task))
+
+
+def _refuse_native(args: Mapping[str, Any]) -> None:
+    """Raises: UnknownSetting, for what `tunesmith.train` takes and this call would pass over."""
+    told = {
+        "test": "this call evaluates validation alone; tunesmith.train takes test",
+        "defaults": "this call has those of transformers; tunesmith.train chooses better ones where none are named",
+    }
+    for name in told.keys() & args.keys():
+        error = UnknownSetting(name, ())
+        error.args = (f"unknown setting {name!r}: {told[name]}.",)
+        raise error

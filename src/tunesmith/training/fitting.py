@@ -14,7 +14,7 @@ from ..config import Settings
 from ..data.cache import FeatureCache
 from ..errors import ConfigError, OutOfMemory
 from ..folder import RunFolder
-from ..hooks import Hooks
+from ..hooks import Hooks, checked
 from ..tasks.base import Examples, Task, followed
 from ..tasks.reading import row_ids
 from . import (
@@ -158,7 +158,7 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
         train_dataset=made.data["train"],
         eval_dataset=made.data.get("validation"),
         processing_class=made.encoding.tokenizer,
-        compute_metrics=job.hooks.metrics,
+        compute_metrics=checked(job.hooks.metrics),
         compute_loss_func=job.hooks.loss,
         optimizers=job.hooks.optimizers,
         callbacks=callbacks,

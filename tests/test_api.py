@@ -268,3 +268,55 @@ def test_numbers_in_a_unit_that_is_hard_to_learn_are_told(base: str, unit: float
     told: list[str] = []
     tunesmith.train(rows, base=base, max_steps=1, listener=lambda kind, values: told.append(str(values.get("text"))))
     assert any("before training, and undo it in predictions" in text for text in told) is said
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_texts_that_are_cut_are_told_of_in_one_line_a_split(base: str, split: str) -> None:
+    long = {"text": " ".join(["a good book"] * 5), "label": "up"}
+    parts = {name: [*ROWS, long, long] if name == split else ROWS for name in ("train", "validation")}
+    told: list[str] = []
+    tunesmith.train(
+        **parts,
+        base=base,
+        maxlength=12,
+        max_steps=1,
+        disable_tqdm=True,
+        listener=lambda kind, values: told.append(str(values.get("text"))),
+    )
+    assert [text for text in told if "cut to" in text] == [
+        f"{split}: 2 rows are cut to maxlength=12 (10 tokens are left out)"
+    ]
+
+
+@pytest.mark.parametrize(("merge", "cut"), [(None, True), ("concat", False)])
+def test_a_language_task_tells_of_cuts_where_rows_are_not_joined(tmp_path: Path, merge: Any, cut: bool) -> None:
+    told: list[str] = []
+    tunesmith.train(
+        [{"text": "a good book"}, {"text": " ".join(["a good book"] * 5)}],
+        base=tiny.bert(tmp_path, model="BertForMaskedLM"),
+        task="language-modeling",
+        merge=merge,
+        maxlength=8,
+        max_steps=1,
+        disable_tqdm=True,
+        listener=lambda kind, values: told.append(str(values.get("text"))),
+    )
+    said = "train: 1 row is cut to maxlength=8 (9 tokens are left out)"
+    assert [text for text in told if "cut to" in text] == [said] * cut
+
+
+def test_a_source_and_a_target_that_are_cut_are_told_of(tmp_path: Path) -> None:
+    told: list[str] = []
+    long = " ".join(["a good book"] * 20)
+    tunesmith.train(
+        [{"source": "a good book", "target": "good"}, {"source": long, "target": long}],
+        base=tiny.t5(tmp_path),
+        task="sequence-sequence",
+        maxlength=16,
+        max_steps=1,
+        disable_tqdm=True,
+        listener=lambda kind, values: told.append(str(values.get("text"))),
+    )
+    said = [text for text in told if "cut to" in text]
+    assert len(said) == 1
+    assert said[0].startswith("train: 1 row is cut to maxlength=16 (")

@@ -171,6 +171,17 @@ def _account(dataset: Any, examples: Examples) -> None:
         examples.account.truncated[row] = examples.account.truncated.get(row, 0) + int(lost[place])
 
 
+def told_of_cuts(examples: Examples, recipe: Recipe, encoding: Encoding) -> str | None:
+    """What is to be said of rows that are longer than `maxlength`; None where all fit, or are joined into blocks."""
+    lost = examples.account.truncated
+    if not lost or (recipe.merge is not None and encoding.merge is not None):
+        return None
+    rows, tokens = len(lost), sum(lost.values())
+    cut = "1 row is" if rows == 1 else f"{rows:,} rows are"
+    left = "1 token is" if tokens == 1 else f"{tokens:,} tokens are"
+    return f"{cut} cut to maxlength={encoding.maxlength} ({left} left out)"
+
+
 def key(examples: Examples, recipe: Recipe, encoding: Encoding, gold: bool) -> str:
     """What the features are made of, as one SHA-256: examples, tokenizer, labels, settings, and our own version."""
     parts = {

@@ -249,6 +249,8 @@ def _features(job: Job, encoding: Encoding) -> dict[str, Any]:
                 workers=workers,
                 on_rows=lambda done, total: folder.event("features", done=done, total=total),
             )
+            if said := features.told_of_cuts(job.splits[name], job.recipe, encoding):
+                folder.note(f"{name}: {said}")
     return made
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tunesmith.data.labels import Labels, infer
@@ -309,6 +310,31 @@ def test_a_fraction_in_one_list_of_names_is_refused_when_read() -> None:
 def test_lists_that_python_printed_are_lists() -> None:
     labels = infer(["['world news', 'sports']", "['it, too']"], untyped=True, kind="multi")
     assert labels.names == ("it, too", "sports", "world news")
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [["x", "y"], ["y"], []],
+        [["world news", "it, too"], ["it, too"]],
+        [[3, 27], [27], [3]],
+        [[0, 1, 1], [1, 0, 0], [0, 0, 0]],
+        [[1.0, 0.0], [1.0, 1.0]],
+    ],
+)
+@pytest.mark.parametrize("spell", [str, json.dumps, lambda cell: str(np.array(cell))])
+@pytest.mark.parametrize("untyped", [True, False])
+def test_lists_that_every_cell_spells_are_lists(lists: list[list[Any]], spell: Any, untyped: bool) -> None:
+    labels, cells = infer(lists), [spell(cell) for cell in lists]
+    assert infer([*cells, "", None], untyped=untyped) == labels
+    assert [labels.read(cell) for cell in cells] == [labels.read(cell) for cell in lists]
+
+
+def test_texts_in_brackets_that_are_no_lists_stay_classes() -> None:
+    assert infer(["[x]", "[y]"]) == Labels("single", ("[x]", "[y]"))
+    assert infer(["['x']", "y"]) == Labels("single", ("['x']", "y"))
+    assert infer(["['x']", "['y']"], kind="single") == Labels("single", ("['x']", "['y']"))
+    assert infer(["['x']"], declared=("['x']", "y")) == Labels("single", ("['x']", "y"))
 
 
 def test_labels_come_back_from_json() -> None:

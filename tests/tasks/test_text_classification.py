@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import datasets
+import pandas
 import pytest
 
+from tunesmith.config import Settings
 from tunesmith.data.dataset import Dataset
 from tunesmith.data.labels import Labels
 from tunesmith.errors import DataError, RowError
 from tunesmith.tasks.base import Example, Examples, Prediction, Reading
+from tunesmith.tasks.parts import read_data
 from tunesmith.tasks.text_classification import TASK, by_scores
 
 
@@ -31,6 +35,25 @@ def test_the_kind_is_read_off_the_labels(labels: list[Any], kind: str, read_as: 
     found = read([{"text": f"text {place}", "label": label} for place, label in enumerate(labels)])
     assert found.kind == kind
     assert [example.label for example in found] == read_as
+
+
+@pytest.mark.parametrize("cells", [[["x", "y"], [], ["y"]], [[0, 1, 1], [1, 0, 0], [0, 0, 1]]])
+def test_a_table_that_spells_its_lists_out_is_read_as_one_that_has_lists(cells: list[Any], tmp_path: Path) -> None:
+    rows = [{"text": f"text {place}", "label": cell} for place, cell in enumerate(cells)]
+    frame = pandas.DataFrame(rows)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    expected, notes = read(rows), []
+    forms = {"csv": tmp_path / "rows.csv", "frame": pandas.read_csv(tmp_path / "rows.csv"), "lists": frame}
+    for name, form in forms.items():
+        found = read_data(TASK, form, None, None, Settings(), note=notes.append)["train"]
+        assert (name, found.labels, found.fingerprint) == (name, expected.labels, expected.fingerprint)
+    assert all("several labels a row" in note for note in notes)
+    assert len(notes) == 3
+
+
+def test_spelled_lists_of_mappings_are_no_labels() -> None:
+    with pytest.raises(DataError, match="holds lists of mappings, not labels"):
+        read([{"text": "a", "label": "[{'start': 0, 'end': 1, 'label': 'x'}]"}, {"text": "b", "label": "[]"}])
 
 
 def test_rows_without_a_label_are_left_out_and_counted() -> None:

@@ -6,20 +6,25 @@ import ast
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_QUOTED = r"""'[^'\\]*'|"[^"\\]*\""""
+_QUOTED_ROW = re.compile(rf"\[\s*(?:{_QUOTED})(?:\s+(?:{_QUOTED}))+\s*\]")  # numpy's; to Python it is one text
 NO_VALUE = {"", "na", "n/a", "nan", "null", "none"}  # read as missing where numbers are expected, never among names
 
 
 def spelled(text: str) -> list[Any] | dict[Any, Any] | None:
-    """The list or mapping in a text: JSON, what Python prints ("['a', 'b']"), or numpy ("[1 0 1]"); None for others."""
+    """The list or mapping in a text: JSON, what Python prints ("['a', 'b']"), or numpy ("[1 0 1]", "['a' 'b']")."""
     bare = text.strip()
     if bare[:1] + bare[-1:] not in ("[]", "{}"):
         return None
     parts = bare[1:-1].split()
     if bare[0] == "[" and parts and all(map(NUMBER.fullmatch, parts)):
         return [int(part) if part.lstrip("+-").isdecimal() else float(part) for part in parts]
+    if _QUOTED_ROW.fullmatch(bare):
+        return [part[1:-1] for part in re.findall(_QUOTED, bare)]
     for read in (json.loads, ast.literal_eval):
         try:
             value = read(bare)
@@ -33,6 +38,23 @@ def opened(text: str) -> str | list[Any]:
     """The list that a text spells, or else the text."""
     found = spelled(text)
     return found if isinstance(found, list) else text
+
+
+def all_opened(cells: Iterable[Any]) -> list[Any]:
+    """The cells, their texts opened where all that are not blank spell lists, as files of plain cells write them."""
+    found: list[Any] = []
+    for cell in (known := list(cells)):
+        found.append(opened(cell) if isinstance(cell, str) else cell)
+        if isinstance(found[-1], str) and not is_missing(cell):
+            return known
+    return found
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN or blank text."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def split(text: str, mark: str | None) -> list[str]:

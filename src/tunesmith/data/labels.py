@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Literal, cast
 
 from ..errors import ConfigError, DataError, nearest
-from .cells import NO_VALUE, NUMBER, canonical, number, opened, split, whole
+from .cells import NO_VALUE, NUMBER, all_opened, canonical, is_missing, number, opened, split, whole
 
 Kind = Literal["single", "multi", "regression"]
 Label = str | tuple[str, ...] | float | None
@@ -114,13 +114,6 @@ class Labels:
         return tuple(name for name in self.names if name in found)
 
 
-def is_missing(value: Any) -> bool:
-    """None, NaN or blank text."""
-    if isinstance(value, str):
-        return not value.strip()
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
 def name_of(value: Any) -> str:
     """A label's name: 5 -> "5", 5.0 -> "5", True -> "True", " spam " -> "spam"."""
     place = whole(value)
@@ -133,9 +126,9 @@ def infer(
     """The labels that the training cells stand for; missing cells are passed over.
 
     Numbers with a fraction anywhere are regression; lists are multi-label (lists of 0 and 1, one per label:
-    multi-hot); all else is one class a row. Names are sorted, numbers by size; `declared` names keep their order,
-    unseen ones too. Cells that cannot be labels beside the others (a number among names, a fraction in a list) are
-    passed over: `read` tells of them by row.
+    multi-hot), also where every text spells one; all else is one class a row. Names are sorted, numbers by size;
+    `declared` names keep their order, unseen ones too. Cells that cannot be labels beside the others (a number among
+    names, a fraction in a list) are passed over: `read` tells of them by row.
     untyped: cells are text, so numbers are recognised by their spelling. kind: forces the kind; text is then split
     into labels at '|', ';' or ',' where some cell holds one, at blanks otherwise, and "[0, 1]" read as a list.
 
@@ -145,6 +138,8 @@ def infer(
     if kind is not None and kind not in KINDS:
         raise ConfigError("kind", kind, "single, multi or regression")
     cells = [value for value in values if not is_missing(value)]
+    is_open = kind is None and not declared
+    cells = all_opened(cells) if is_open else cells
     if not cells:
         raise DataError("no row has a label: every cell of the label column is empty.")
     if kind == "regression":
@@ -156,9 +151,9 @@ def infer(
     alike = _alike(cells, lists=kind is None)
     if isinstance(alike[0], (list, tuple)):
         return _multi(alike, declared)
-    if kind is None and not declared and _has_fraction(alike, untyped):
+    if is_open and _has_fraction(alike, untyped):
         return Labels("regression")
-    if kind is None and not declared:
+    if is_open:
         _refuse_amounts(alike, untyped)
     return replace(_single(alike, declared, untyped), by_id=len(alike) == len(cells) or bool(declared))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.labels import is_missing
+from ..data.cells import is_missing
 from ..data.splits import Places, hashable, places_held_out
 from ..errors import DataError, nearest
 from .base import Account, Examples, RowId

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from ..data.cells import all_opened
 from ..data.columns import resolve
 from ..data.labels import Labels, infer
 from ..errors import DataError, RowError
@@ -109,7 +110,7 @@ class TextClassification:
 
 def _labels(dataset: Any, column: str, reading: Reading) -> Labels:
     values = dataset.column(column)
-    if any(isinstance(cell, list) and cell and isinstance(cell[0], Mapping) for cell in values):
+    if any(isinstance(cell, list) and cell and isinstance(cell[0], Mapping) for cell in all_opened(values)):
         raise DataError(
             f"{dataset.name}: column {column!r} holds lists of mappings, not labels: spans of a text are learned with "
             "task='token-classification'."

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from ...data.cells import spelled, split
+from ...data.cells import is_missing, spelled, split
 from ...data.columns import resolve
-from ...data.labels import is_missing, name_of
+from ...data.labels import name_of
 from ...errors import DataError, RowError
 from ...tasks.sequence_sequence import HINTS as WRITTEN
 from ...tasks.tagged_cells import from_text, read_words

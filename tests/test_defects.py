@@ -559,3 +559,17 @@ def test_the_users_metrics_function_gets_logits_and_labels(bert: str) -> None:
 
     HFTrainer()(bert, rows(), rows(copies=1), metrics=metrics, **QUICK)
     assert shapes == [(8, 2)]
+
+
+def test_a_call_with_the_defaults_prints_nothing(bert: str, capfd: pytest.CaptureFixture[str]) -> None:
+    HFTrainer()(bert, rows(), rows(copies=1), max_steps=1, logging_steps=1)
+    assert capfd.readouterr().out == ""
+
+
+def test_scores_of_the_users_own_metrics_stand_without_timings(bert: str) -> None:
+    run = tunesmith.train(
+        rows(), base=bert, validation=rows(copies=1), metrics=lambda scored: {"mine": 0.5}, max_steps=1, **QUICK
+    )
+    assert run.metrics["validation"]["mine"] == 0.5
+    timed = {name for name in run.metrics["validation"] if "runtime" in name or "per_second" in name}
+    assert timed == set()

@@ -185,7 +185,10 @@ def _logged(model: Any) -> dict[str, dict[str, float]]:
     last = next((entry for entry in reversed(model.history) if "eval_loss" in entry), None)
     if last is None:
         return {}
-    return {"validation": {key[5:]: value for key, value in last.items() if key.startswith("eval_")}}
+    from .training.callbacks import unprefixed
+
+    _, plain = unprefixed({key: value for key, value in last.items() if key.startswith("eval_")})
+    return {"validation": plain}
 
 
 def load(

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from transformers import PrinterCallback, ProgressCallback
 
 from training_kit import examples, trainer
 from tunesmith.folder import RunFolder
@@ -39,6 +40,25 @@ def test_nothing_is_printed(tmp_path, capsys):
     capsys.readouterr()
     it.train()
     assert capsys.readouterr().out == ""
+
+
+def test_bars_are_shown_unless_they_are_turned_off_and_nothing_else_is_printed(tmp_path, capsys):
+    for off in (False, True):
+        it = trainer(tmp_path, valid=examples(4), max_steps=2, eval_strategy="epoch", disable_tqdm=off)
+        capsys.readouterr()
+        it.train()
+        found = capsys.readouterr()
+        assert found.out == ""
+        assert ("2/2" in found.err) is not off
+
+
+@pytest.mark.parametrize("kind", [PrinterCallback, ProgressCallback])
+@pytest.mark.parametrize("off", [False, True])
+def test_a_callback_of_the_users_own_may_print(tmp_path, capsys, kind, off):
+    it = trainer(tmp_path, max_steps=2, disable_tqdm=off, callbacks=[kind()])
+    capsys.readouterr()
+    it.train()
+    assert capsys.readouterr().out.count("train_runtime") == 1
 
 
 @pytest.mark.parametrize(

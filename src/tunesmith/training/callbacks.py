@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.trainer_utils import HubStrategy
 
 from ..folder import RunFolder
@@ -48,6 +48,25 @@ class FolderEvents(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.folder.path is not None:
             self.folder.event("saved", folder=str(Path(args.output_dir, name(state.global_step))))
+
+
+class Bars(ProgressCallback):
+    """Upstream's progress bars, on standard error, without the lines that it prints of what is logged."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        return None
+
+
+def silence(trainer: Any) -> None:
+    """Keep the callback that upstream added itself from printing, as a library does not; the user's own stay."""
+    from transformers.trainer import DEFAULT_PROGRESS_CALLBACK  # in a notebook another one, which prints nothing
+
+    kinds = {PrinterCallback, DEFAULT_PROGRESS_CALLBACK}
+    added = [each for each in trainer.callback_handler.callbacks if type(each) in kinds][-1]
+    if type(added) in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(added)
+    if type(added) is ProgressCallback:
+        trainer.add_callback(Bars)
 
 
 class Epochs(TrainerCallback):

@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 from accelerate.utils import gather_object
-from transformers import PrinterCallback, Seq2SeqTrainer
+from transformers import Seq2SeqTrainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from ..errors import Diverged
 from ..folder import RunFolder
 from ..tasks.base import Examples, RowId, Task
 from . import checkpoints, engine, predictor, rates, saving, taught
-from .callbacks import Epochs, Pushes
+from .callbacks import Epochs, Pushes, silence
 from .distillation import KEY, Teacher
 from .feeding import PLACE, ROWS, Collator, Losses, WithRows, accepted, for_training, has_logits, losses, rows_of
 from .recipe import Batch, Encoding, Loss, Recipe
@@ -76,7 +76,7 @@ class Trainer(Seq2SeqTrainer):
             args.remove_unused_columns = False  # the collator does it: `example` and what `decode` reads must stay
         super().__init__(model=model, args=args, data_collator=data_collator, **upstream)
         self._set_loss_scaling()
-        self.remove_callback(PrinterCallback)  # a library does not print
+        silence(self)
         self.add_callback(Epochs(self))
         if self.args.push_to_hub:
             self.add_callback(Pushes(self.hub_model_id))

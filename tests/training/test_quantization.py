@@ -66,7 +66,6 @@ def test_quantization_is_refused_before_training_where_it_cannot_be_honoured(tmp
     base = tiny.bert(tmp_path)
     live = AutoModelForSequenceClassification.from_pretrained(base), AutoTokenizer.from_pretrained(base)
     unfit: list[tuple[str, dict[str, Any]]] = [
-        ("lora=True", {"base": base}),
         ("a name or a path as base", {"base": live, "lora": True}),
         ("from_scratch", {"from_scratch": "bert-tiny"}),
         ("token-detection", {"base": base, "lora": True, "task": "token-detection"}),
@@ -75,3 +74,23 @@ def test_quantization_is_refused_before_training_where_it_cannot_be_honoured(tmp
         with pytest.raises(ConfigError, match=told) as raised:
             tunesmith.train(ROWS, quantize=quantize, **settings, **QUICK)
         assert raised.value.key == "quantize"
+
+
+@pytest.mark.parametrize("quantize", [True, NF4, BitsAndBytesConfig(**NF4)], ids=["true", "mapping", "object"])
+def test_without_a_gpu_all_weights_are_trained_and_it_is_told(
+    tmp_path: Path, quantize: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run = tunesmith.train(ROWS, base=tiny.bert(tmp_path), quantize=quantize, **QUICK)
+    assert kinds(run.model, "") == {torch.float32}
+    assert "quantize='always'" in caplog.text
+
+
+@pytest.mark.parametrize(("quantize", "gpu"), [("always", False), ({**NF4, "always": True}, False), (True, True)])
+def test_quantized_weights_are_not_trained_themselves(
+    tmp_path: Path, quantize: Any, gpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    with pytest.raises(ConfigError, match="lora=True") as raised:
+        tunesmith.train(ROWS, base=tiny.bert(tmp_path), quantize=quantize, **QUICK)
+    assert raised.value.key == "quantize"

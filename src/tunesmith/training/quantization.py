@@ -79,14 +79,19 @@ def for_this_machine(quantize: Any) -> Any:
     made = config(quantize)
     if made is None:
         return None
-    import torch
-
-    always = quantize == "always" or (isinstance(quantize, Mapping) and bool(quantize.get("always")))
-    if not torch.cuda.is_available() and not always:
+    if not _is_used(quantize):
         _log.warning("no GPU: the base is not quantized. quantize='always' quantizes it here too, at some speed.")
         return None
     _require("quantize")
     return made
+
+
+def _is_used(quantize: Any) -> bool:
+    """Whether this machine quantizes where the setting asks for it."""
+    import torch
+
+    always = quantize == "always" or (isinstance(quantize, Mapping) and bool(quantize.get("always")))
+    return always or torch.cuda.is_available()
 
 
 def _require(purpose: str) -> None:
@@ -95,7 +100,8 @@ def _require(purpose: str) -> None:
 
 
 def check(task: str, settings: Settings, hooks: Hooks) -> None:
-    """Refuse `quantize` and `lora` beside what they do not go with, whatever the machine.
+    """Refuse `quantize` and `lora` beside what they do not go with; on any machine, but where nothing is quantized
+    here, all weights may be trained.
 
     Raises:
         ConfigError: naming what they need.
@@ -114,7 +120,11 @@ def check(task: str, settings: Settings, hooks: Hooks) -> None:
         raise ConfigError("quantize", quantize, told)
     if task == "token-detection":
         raise ConfigError("quantize", quantize, "another task: token-detection trains both halves in full precision")
-    if not lora and not (isinstance(base, str | os.PathLike) and Path(base, ADAPTER_FILE).is_file()):
+    if (
+        _is_used(quantize)
+        and not lora
+        and not (isinstance(base, str | os.PathLike) and Path(base, ADAPTER_FILE).is_file())
+    ):
         raise ConfigError("quantize", quantize, "lora=True beside it: quantized weights themselves cannot be trained")
 
 

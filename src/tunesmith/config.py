@@ -142,7 +142,7 @@ class Settings:
     )
     checkpoint: bool | str | None = setting(
         None,
-        "Resume: true for the newest checkpoint, or the path of one.",
+        "Resume: true for the newest checkpoint of the same training rows and base, or the path of one.",
         type="bool | str | None",
         group="Run",
         read=values.read_checkpoint,

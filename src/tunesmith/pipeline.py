@@ -54,7 +54,8 @@ class HFTrainer:
             answering context share. prefix: put before each source of sequence-sequence.
         metrics: `f(EvalPrediction) -> dict`, in the place of the task's own scores.
         tokenizers: processes that tokenize (True: one a core). tokenizebatch: rows tokenized at a time.
-        checkpoint: True resumes from the newest checkpoint in `output_dir`, a string from that path.
+        checkpoint: True resumes from the newest checkpoint in `output_dir` that is of the same rows and base, a string
+            from that path.
         quantize, lora: True, a mapping of settings, or a configuration object.
         merge: how language tasks join rows: 'concat', 'pack' or None.
         teacher, distillation: a trained model to learn from, with (temperature, alpha).

@@ -46,6 +46,11 @@ class Base:
     revision: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def short_name(self) -> str:
+        """Its name wherever its folder lies: of a local path the last part."""
+        return Path(self.name).resolve().name if Path(self.name).is_dir() else self.name
+
 
 def default_base(task: str) -> str:
     """The base of a task where none is named.

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ MANIFEST = "manifest.json"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _STAGED = re.compile(r"(checkpoint-\d+)\.tmp-(\d+)")
 _WEIGHTS = re.compile(r"(model|pytorch_model|adapter_model).*\.(safetensors|bin)(\.index\.json)?|pytorch_model_fsdp.*")
+_TOLD = {"data": "on other training rows", "base": "from another base"}
 _PACKAGES = ("tunesmith", "torch", "transformers", "accelerate", "peft")
+
+_WRITTEN = ": a run writes them with save_strategy='steps' or 'epoch'. "
 
 _log = logging.getLogger("tunesmith")
 
@@ -45,8 +49,11 @@ def step_of(folder: str | os.PathLike[str]) -> int | None:
     return int(match[1]) if match else None
 
 
-def write_manifest(folder: str | os.PathLike[str], *, step: int) -> None:
-    """Flush every file in `folder` to disk, then write their sizes and SHA-256 to manifest.json, last of all."""
+def write_manifest(folder: str | os.PathLike[str], *, step: int, made_of: Mapping[str, str] | None = None) -> None:
+    """Flush every file in `folder` to disk, then write their sizes and SHA-256 to manifest.json, last of all.
+
+    made_of: what the run is of: `data`, the fingerprint of its training rows, and `base`, its base's name.
+    """
     root = Path(folder)
     paths = sorted(path for path in root.rglob("*") if path.is_file() and path != root / MANIFEST)
     files = {}
@@ -55,7 +62,7 @@ def write_manifest(folder: str | os.PathLike[str], *, step: int) -> None:
         files[path.relative_to(root).as_posix()] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     for inner in (path for path in root.rglob("*") if path.is_dir()):
         _flush(inner)
-    told = {"format": 1, "step": step, "files": files, "versions": _versions()}
+    told = {"format": 1, "step": step, "made_of": dict(made_of or {}), "files": files, "versions": _versions()}
     write_text(root / MANIFEST, json.dumps(told, indent=2) + "\n")
     _flush(root)
 
@@ -101,38 +108,55 @@ def clean(run_dir: str | os.PathLike[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def newest(output_dir: str | os.PathLike[str]) -> Path | None:
-    """The checkpoint of the most steps whose hashes verify, or None; a broken one is warned of and passed over."""
+def of_another_run(folder: str | os.PathLike[str], made_of: Mapping[str, str] | None) -> list[str]:
+    """In what the run that wrote a checkpoint differs from one of `made_of`; nothing where its manifest is silent."""
+    manifest = Path(folder, MANIFEST)
+    told = json.loads(manifest.read_text(encoding="utf-8")).get("made_of") or {} if manifest.is_file() else {}
+    known = {key: value for key, value in (made_of or {}).items() if key in told}
+    return [f"it was trained {_TOLD[key]}" for key, value in known.items() if told[key] != value]
+
+
+def newest(output_dir: str | os.PathLike[str], made_of: Mapping[str, str] | None = None) -> Path | None:
+    """The checkpoint of the most steps whose hashes verify, or None; what is passed over is warned of.
+
+    A broken one is, and one of another run than `made_of` tells; where that is None, any run's is taken.
+    """
     if not Path(output_dir).is_dir():
         return None
     clean(output_dir)
     for folder in sorted(_checkpoints(output_dir), key=_step, reverse=True):
-        problems = verify(folder)
+        problems = verify(folder) or of_another_run(folder, made_of)
         if not problems:
             return folder
         _log.warning("%s is passed over: %s", folder, "; ".join(problems))
     return None
 
 
-def resolve(checkpoint: bool | str | os.PathLike[str] | None, output_dir: str | os.PathLike[str]) -> Path | None:
-    """The folder to resume from: the newest that verifies for True, the given one for a path, None for None or False.
+def resolve(
+    checkpoint: bool | str | os.PathLike[str] | None,
+    output_dir: str | os.PathLike[str],
+    made_of: Mapping[str, str] | None = None,
+) -> Path | None:
+    """The folder to resume from: the `newest` for True, the given one for a path, None for None or False.
 
     A checkpoint without a manifest (transformers' own) is taken when it is given by its path, with a warning.
 
     Raises:
-        NoCheckpoint: True, and no checkpoint verifies.
+        NoCheckpoint: True, and no checkpoint verifies, or all are of another run.
         ArtifactError: the given checkpoint is missing or broken; the file is named.
     """
     if checkpoint is None or checkpoint is False:
         return None
     if checkpoint is True:
-        found = newest(output_dir) if str(output_dir) else None
+        found = newest(output_dir, made_of) if str(output_dir) else None
         if found is None:
             where = output_dir if str(output_dir) else "output_dir is empty"
+            others = isinstance(where, str | os.PathLike) and Path(where).is_dir() and any(_checkpoints(where))
             raise NoCheckpoint(
                 where,
-                "there is no checkpoint to resume from: a run writes them with save_strategy='steps' or 'epoch'. "
-                "Give the path of one, or train without `checkpoint`.",
+                "there is no checkpoint to resume from"
+                + (": those in it are broken, or another run's. " if others else _WRITTEN)
+                + "Give the path of one, or train without `checkpoint`.",
             )
         return found
     return _given(Path(checkpoint))

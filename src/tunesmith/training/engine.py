@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 from transformers.trainer_utils import seed_worker
 
@@ -69,6 +70,20 @@ def optimizer(trainer: Any, model: Any) -> Any:
         for decays, decay in ((True, args.weight_decay), (False, 0.0))
     ]
     return CpuAdamW(groups, lr=args.learning_rate, betas=betas, eps=args.adam_epsilon)
+
+
+def model_for_evaluation(trainer: Any) -> Any:
+    """The run's model as it is evaluated: in the precision of evaluation, and on its device."""
+    args = trainer.args
+    if trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled:
+        return trainer.model_wrapped
+    if not trainer.accelerator._models:  # never trained: this adds the autocast of mixed precision, as upstream does
+        trainer.accelerator.prepare_model(trainer.model, evaluation_mode=True)
+    if not trainer.is_in_train and (args.fp16_full_eval or args.bf16_full_eval):
+        trainer.model.to(dtype=torch.float16 if args.fp16_full_eval else torch.bfloat16, device=args.device)
+    if callable(getattr(trainer.optimizer, "eval", None)):  # schedule-free optimizers
+        trainer.optimizer.eval()
+    return trainer.model
 
 
 def alone(trainer: Any) -> bool:

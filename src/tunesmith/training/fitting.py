@@ -63,6 +63,7 @@ class Prepared:
     data: Mapping[str, Any]
     teacher: distillation.Teacher | None
     choice: defaults.Choice
+    made_of: Mapping[str, str]  # what a checkpoint says of its run
 
 
 def fit(job: Job) -> Fitted:
@@ -77,14 +78,15 @@ def fit(job: Job) -> Fitted:
     settings = job.settings
     set_seed(settings.seed)
     wanted = settings.training.get("resume_from_checkpoint") if settings.checkpoint is None else settings.checkpoint
-    resume = checkpoints.resolve(True if wanted == "True" else wanted, settings.output_dir)
     half = bool(settings.training.get("fp16") or settings.training.get("bf16"))
     opened = session.open_session(
         job.task.name, settings, job.hooks, job.splits["train"], job.folder, pad_to=8 if half else None
     )
+    made_of = {"data": job.splits["train"].fingerprint, "base": opened.base.short_name}
+    resume = checkpoints.resolve(True if wanted == "True" else wanted, settings.output_dir, made_of)
     if resume is not None:
         checkpoints.check_labels(resume, opened.encoding.labels)
-        job.folder.note(f"going on from {resume}")
+        job.folder.note("; ".join([f"going on from {resume}", *checkpoints.of_another_run(resume, made_of)]))
     elif job.folder.path is not None and (job.folder.path / "config.json").exists():
         job.folder.note(f"replaces the model in {job.folder.path}")
     data = _features(job, opened.encoding)
@@ -97,7 +99,7 @@ def fit(job: Job) -> Fitted:
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh)
     choice = defaults.of_run(job.task.name, settings, job.hooks, job.splits, model)
-    made = Prepared(model, encoding, data, _teacher(job, model, encoding), choice)
+    made = Prepared(model, encoding, data, _teacher(job, model, encoding), choice, made_of)
     with arguments.workspace(settings.output_dir) as directory:
         trainer = _trainer(job, made, str(directory))
         _train(trainer, resume, settings)
@@ -171,6 +173,7 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
         teacher=made.teacher,
         by_length=named.get("train_sampling_strategy") is None,  # in evaluation rows keep their order
         layer_decay=made.choice.layer_decay,
+        made_of=made.made_of,
     )
 
 

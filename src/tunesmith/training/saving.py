@@ -47,7 +47,7 @@ def save_checkpoint(trainer: Any, trial: Any, write: Callable[[], None]) -> Path
         if hasattr(model, "save_whole"):
             model.save_whole(written)
         trainer.state.save_to_json(str(written / "trainer_state.json"))
-        checkpoints.write_manifest(written, step=step)
+        checkpoints.write_manifest(written, step=step, made_of=trainer.made_of)
         checkpoints.publish(written, final)
         checkpoints.rotate(run_dir, args.save_total_limit, keep=(final, trainer.state.best_model_checkpoint))
     trainer.accelerator.wait_for_everyone()
@@ -135,4 +135,4 @@ def keep_last_good(trainer: Any) -> str:
             trainer._save_checkpoint(trainer.model, None)
         except (OSError, TunesmithError) as error:
             return f"the state after step {step} could not be saved: {error}."
-    return f"the state after step {step} is kept in {folder}, from where `checkpoint` resumes."
+    return f"the state after step {step} is kept in {folder}: `checkpoint` with that path resumes from it."

@@ -34,6 +34,7 @@ class Trainer(Seq2SeqTrainer):
     folder: without a path, nothing outlives the run, so nothing is saved of a run that diverges.
     data_collator: reads whole features, as a recipe's does; the recipe's own where None.
     by_length: batches of like length, whatever `train_sampling_strategy` says. layer_decay: see `rates`.
+    made_of: what a checkpoint says of its run, see `checkpoints.write_manifest`.
     """
 
     label_smoother: Any
@@ -58,12 +59,13 @@ class Trainer(Seq2SeqTrainer):
         data_collator: Any = None,
         by_length: bool = False,
         layer_decay: float = 1.0,
+        made_of: Mapping[str, str] | None = None,
         **upstream: Any,
     ) -> None:
         self.recipe, self.encoding, self.task = recipe, encoding, task
         self.eval_examples, self.folder, self.row_ids, self.teacher = eval_examples, folder, row_ids, teacher
         self.by_length, self.layer_decay, self.sampler = by_length, layer_decay, None
-        self._rows = self.places = self.taught = None
+        self.made_of, self._rows, self.places, self.taught = made_of, None, None, None
         self.saved_steps: set[int] = set()  # steps whose checkpoint is of this run
         self.losses: Losses | None = None  # None: the loss is the model's own
         if recipe is not None and encoding is not None:
@@ -159,7 +161,7 @@ class Trainer(Seq2SeqTrainer):
             ArtifactError: the checkpoint is missing or broken.
         """
         with self.accelerator.main_process_first():
-            found = checkpoints.resolve(resume_from_checkpoint, self.args.output_dir)
+            found = checkpoints.resolve(resume_from_checkpoint, self.args.output_dir, self.made_of)
         self.saved_steps = set()
         if found is not None and found.parent.resolve() == Path(self.args.output_dir).resolve():
             self.saved_steps.add(checkpoints.step_of(found) or 0)
@@ -238,7 +240,7 @@ class Trainer(Seq2SeqTrainer):
         spread = self.args.world_size > 1 and not sharded
         mine = features.shard(self.args.world_size, self.args.process_index, contiguous=True) if spread else features
         rows, total = predictor.run(
-            self._model_for_evaluation(),
+            engine.model_for_evaluation(self),
             mine,
             recipe,
             encoding,
@@ -267,18 +269,6 @@ class Trainer(Seq2SeqTrainer):
             keys = accepted(self.model, ())
             inputs = {key: value for key, value in inputs.items() if keys is None or key in keys}
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys, **more)
-
-    def _model_for_evaluation(self) -> Any:
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            return self.model_wrapped
-        if not self.accelerator._models:  # never trained: this adds the autocast of mixed precision, as upstream does
-            self.accelerator.prepare_model(self.model, evaluation_mode=True)
-        if not self.is_in_train and (self.args.fp16_full_eval or self.args.bf16_full_eval):
-            dtype = torch.float16 if self.args.fp16_full_eval else torch.bfloat16
-            self.model.to(dtype=dtype, device=self.args.device)
-        if callable(getattr(self.optimizer, "eval", None)):  # schedule-free optimizers
-            self.optimizer.eval()
-        return self.model
 
     def _on_batch(self, done: int) -> None:
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)

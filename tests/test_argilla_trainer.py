@@ -688,7 +688,7 @@ def test_settings_of_other_than_one_model_are_refused(spam: str, value: Any) -> 
     [
         ("span-marker", "save_steps", "span-marker has none of this name; `tunesmith train --framework span-marker"),
         ("autotrain", "num_models", "one model is trained"),
-        ("transformers", "output_dir", "`train` takes it"),
+        ("transformers", "output_dir", "it is said when training begins"),
         ("openai", "prompt_loss_weight", "the service has no such setting any more"),
         ("spacy", "task", "it is that of the data set"),
     ],

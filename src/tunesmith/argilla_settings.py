@@ -107,7 +107,7 @@ _GONE = {
     "dev_corpus": "it is the data set",
     "gpu_allocator": "gpu_id says where to compute",
     "task": "it is that of the data set",
-    "output_dir": "`train` takes it",
+    "output_dir": "it is said when training begins",
     "source_language": "the local AutoTrain asks for none",
     "num_models": "one model is trained",
     "training_file": "it is made of the data set",

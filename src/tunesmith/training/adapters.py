@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
+from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def require_peft(purpose: str) -> None:
     Raises:
         NotInstalled: peft is missing; the pip line is named.
     """
-    if find_spec("peft") is None:
+    if util.find_spec("peft") is None:
         raise NotInstalled("peft", "peft", purpose)
     with unheard():
         import_module("peft")

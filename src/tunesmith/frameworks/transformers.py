@@ -11,7 +11,7 @@ from typing import Any
 from .. import model_file
 from ..config import Settings
 from ..data.labels import Labels
-from ..errors import ArtifactError
+from ..errors import ArtifactError, ConfigError
 from ..folder import RunFolder, staging
 from ..hooks import Hooks
 from ..tasks.base import Example, Examples, Prediction, RowId, Task
@@ -97,7 +97,13 @@ class TransformersModel:
         return recipe.decode(rows, made, examples, encoding)
 
     def merged(self) -> TransformersModel:
-        """The same model with its adapter's weights added into the base."""
+        """The same model with its adapter's weights added into the base.
+
+        Raises:
+            ConfigError: it has no adapter.
+        """
+        if not weights.has_adapter(self.module):
+            raise ConfigError("lora", None, "a run with an adapter, as lora=True trains one: this has none to merge")
         return replace(self, module=weights.merged(self.module))
 
     def save(self, folder: Path) -> None:

@@ -11,12 +11,15 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
+from torch.nn.functional import one_hot
 
 from ..data.labels import Labels
 from ..errors import ArtifactError, ConfigError
 from . import adapters, heads
 from .bases import Base
 from .quantization import in_file, sparing, unheard, unquantized
+
+UNITS = 512  # unit vectors that go through a layer at once
 
 
 def load(
@@ -184,10 +187,16 @@ def _differing(model: Any, path: str) -> list[str] | None:
     return [name for name in ours if name in missing or name not in theirs or not torch.equal(ours[name], theirs[name])]
 
 
+def has_adapter(model: Any) -> bool:
+    """Whether a model, or a part of one that has several, is a base under an adapter."""
+    return any(map(adapters.adapted, model.base_models() if hasattr(model, "base_models") else (model,)))
+
+
 def merged(model: Any) -> Any:
     """The adapter's weights added into a copy of the base, an ordinary model; one without an adapter as it is.
 
-    A quantized base is read again in full precision: an adapter cannot be added to 4-bit weights without loss.
+    A quantized base is read again, and its layers of 4 or 8 bits take the numbers that these stood for, as floats:
+    the adapter was trained on them, and cannot be added to the bits themselves without loss.
 
     Raises:
         ArtifactError: the base of a quantized model cannot be read again.
@@ -208,4 +217,23 @@ def merged(model: Any) -> Any:
         plain, _ = _from_pretrained(type(base), source.path, {"config": config})
     except (OSError, ValueError, RuntimeError) as error:
         raise ArtifactError(source.name, f"the base cannot be read again, to merge into: {error}") from error
-    return adapters.merged(adapters.onto(plain.to(base.device), model)).train(model.training)
+    _dequantize(base, plain.to(base.device))
+    aside = deepcopy(model)  # on a CPU bitsandbytes changes the layers whose state it tells
+    return adapters.merged(adapters.onto(plain, aside)).train(model.training)
+
+
+def _dequantize(base: Any, plain: Any) -> None:
+    """Give the layers of `plain` the numbers by which those of `base` multiply that bitsandbytes quantized.
+
+    They are what a layer makes of unit vectors: its bits may be packed in an order that only the layer itself reads.
+    """
+    for name, layer in base.named_modules():
+        if isinstance(layer, nn.Linear) and type(layer.weight).__name__ in ("Params4bit", "Int8Params"):
+            target = plain.get_submodule(name.removesuffix(".base_layer"))
+            weight = target.weight.data if isinstance(target, nn.Linear) else target.weight.data.T  # GPT-2's is turned
+            alone: Any = deepcopy(layer)
+            alone.bias = None  # it would be added in few bits
+            for start in range(0, layer.in_features, UNITS):
+                places = torch.arange(start, min(start + UNITS, layer.in_features), device=weight.device)
+                with torch.no_grad():
+                    weight[:, places] = alone(one_hot(places, layer.in_features).float()).T.to(weight.dtype)

@@ -66,10 +66,27 @@ def test_aliases_lead_to_members_and_hide_none(registry: Registry) -> None:
         ("fill-mask", "language-modeling"),
         ("text-generation", "language-generation"),
         ("Text_Classification", "text-classification"),
+        ("named-entity-recognition", "token-classification"),
+        ("sentiment", "text-classification"),
+        ("sentiment-analysis", "text-classification"),
+        ("multi_label_classification", "text-classification"),
+        ("text-regression", "text-classification"),
+        ("lm", "language-modeling"),
+        ("masked-lm", "language-modeling"),
+        ("masked-language-modeling", "language-modeling"),
+        ("causal-language-modeling", "language-generation"),
+        ("translation_en_to_de", "sequence-sequence"),
+        ("translation_eng_Latn_to_zh-CN", "sequence-sequence"),
     ],
 )
 def test_names_of_the_wider_field_are_aliases(alias: str, name: str) -> None:
     assert tasks.resolve(alias) == name
+
+
+@pytest.mark.parametrize("name", ["translation_en_de", "translation_to_de", "translation_en_to_german"])
+def test_a_translation_of_no_two_language_codes_is_unknown(name: str) -> None:
+    with pytest.raises(UnknownName, match="unknown task 'translation"):
+        tasks.resolve(name)
 
 
 def test_an_unknown_task_is_never_taken_for_classification() -> None:
@@ -79,7 +96,8 @@ def test_an_unknown_task_is_never_taken_for_classification() -> None:
 
 
 def test_an_alias_may_imply_settings() -> None:
-    assert tasks.settings_of(" Regression") == {"label_kind": "regression"}
+    assert tasks.settings_of(" Regression") == tasks.settings_of("text_regression") == {"label_kind": "regression"}
+    assert tasks.settings_of("multi_label_classification") == {"label_kind": "multi"}
     assert tasks.settings_of("text-classification") == tasks.settings_of("no task") == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -15,13 +16,15 @@ from .errors import UnknownName
 class Registry:
     """Names of one kind. `aliases` are other names the field uses; `group` is the entry point group of outsiders.
 
-    implied: the settings that an alias says beside the member it leads to.
+    implied: the settings that an alias says beside the member it leads to. forms: aliases that have a part of their
+    own, as patterns.
     """
 
     kind: str
     members: Mapping[str, str]
     aliases: Mapping[str, str] = field(default_factory=dict)
     implied: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    forms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -48,7 +51,8 @@ class Registry:
             UnknownName: neither a name nor an alias; the nearest is named.
         """
         plain = _plain(name)
-        plain = self.aliases.get(plain, plain)
+        of_a_form = (member for form, member in self.forms.items() if re.fullmatch(form, plain))
+        plain = self.aliases.get(plain) or next(of_a_form, plain)
         if plain in self.members or plain in self._outsiders():
             return plain
         raise UnknownName(self.kind, name, [*self.names(), *self.aliases])
@@ -84,10 +88,14 @@ tasks = Registry(
     {
         "classification": "text-classification",
         "sequence-classification": "text-classification",
+        "sentiment": "text-classification",
         "sentiment-analysis": "text-classification",
+        "multi-label-classification": "text-classification",
         "zero-shot-classification": "text-classification",
         "regression": "text-classification",
+        "text-regression": "text-classification",
         "ner": "token-classification",
+        "named-entity-recognition": "token-classification",
         "tagging": "token-classification",
         "pos": "token-classification",
         "qa": "question-answering",
@@ -99,16 +107,24 @@ tasks = Registry(
         "translation": "sequence-sequence",
         "text-generation": "language-generation",
         "causal-lm": "language-generation",
+        "causal-language-modeling": "language-generation",
         "clm": "language-generation",
         "fill-mask": "language-modeling",
+        "lm": "language-modeling",
         "masked-lm": "language-modeling",
+        "masked-language-modeling": "language-modeling",
         "mlm": "language-modeling",
         "electra": "token-detection",
         "replaced-token-detection": "token-detection",
         "sts": "sentence-similarity",
         "semantic-similarity": "sentence-similarity",
     },
-    {"regression": {"label_kind": "regression"}},
+    {
+        "regression": {"label_kind": "regression"},
+        "text-regression": {"label_kind": "regression"},
+        "multi-label-classification": {"label_kind": "multi"},
+    },
+    {"translation-[a-z]{2,3}(-[a-z]{2,4})?-to-[a-z]{2,3}(-[a-z]{2,4})?": "sequence-sequence"},  # translation_en_to_de
 )
 
 frameworks = Registry(

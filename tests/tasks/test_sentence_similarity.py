@@ -49,6 +49,11 @@ def test_the_third_of_three_columns_is_what_it_holds() -> None:
     assert triplets.columns == {"sentence1": "x", "sentence2": "y", "negative": "z"}
 
 
+def test_duplicate_questions_are_pairs_with_a_score() -> None:
+    found = examples([{"qid": n, "question1": "a", "question2": f"b{n}", "is_duplicate": n % 2} for n in range(4)])
+    assert found.columns == {"sentence1": "question1", "sentence2": "question2", "score": "is_duplicate"}
+
+
 def test_a_row_without_a_score_is_left_out_and_counted() -> None:
     found = examples([*SCORED, ("lone", "pair", None)], names=("sentence1", "sentence2", "score"))
     assert len(found) == 3

@@ -77,6 +77,15 @@ def test_two_texts_are_a_pair() -> None:
     assert [(example.text, example.pair) for example in read(rows)] == [("a", "b"), ("c", "d")]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "label"), [("premise", "hypothesis", "label"), ("question1", "question2", "is_duplicate")]
+)
+def test_columns_of_inference_and_of_duplicate_questions_are_found(first: str, second: str, label: str) -> None:
+    rows = [{"id": n, first: "a", second: f"b{n}", label: n} for n in range(2)]
+    assert read(rows).columns == {"text": first, "pair": second, "label": label}
+    assert TASK.inputs([{first: "a", second: "b"}]) == [Example(0, "a", pair="b")]
+
+
 @pytest.mark.parametrize("value", ["a", ("a",), {"text": "a"}, {"sentence": "a"}])
 def test_a_text_to_predict_is_given_in_any_form(value: Any) -> None:
     assert TASK.inputs([value]) == [Example(0, "a")]

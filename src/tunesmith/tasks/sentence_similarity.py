@@ -17,10 +17,32 @@ from .reading import by_role, check_pairs, collect, is_blank, text_cell
 SCORES, PAIRS, TRIPLETS = "scores", "pairs", "triplets"
 NEGATIVE = "negative"
 HINTS = {
-    "sentence1": ("sentence1", "sentence_1", "anchor", "query", "question", "text1", "text_a", "premise", "text"),
-    "sentence2": ("sentence2", "sentence_2", "positive", "answer", "text2", "text_b", "pair", "hypothesis", "document"),
+    "sentence1": (
+        "sentence1",
+        "sentence_1",
+        "anchor",
+        "query",
+        "question",
+        "question1",
+        "text1",
+        "text_a",
+        "premise",
+        "text",
+    ),
+    "sentence2": (
+        "sentence2",
+        "sentence_2",
+        "positive",
+        "answer",
+        "question2",
+        "text2",
+        "text_b",
+        "pair",
+        "hypothesis",
+        "document",
+    ),
     NEGATIVE: (NEGATIVE, "negative_1", "hard_negative"),
-    "score": ("score", "similarity", "similarity_score", "label", "rating"),
+    "score": ("score", "similarity", "similarity_score", "label", "is_duplicate", "rating"),
 }
 _NUMBERS = Labels("regression")  # a score is a number, be it a whole one
 

@@ -15,8 +15,21 @@ from .base import Example, Examples, Prediction, Reading, RowId
 from .reading import by_role, check_pairs, collect, optional_text, text_cell
 
 HINTS = {
-    "text": ("text", "sentence", "sentence1", "text_a", "review", "message", "content", "body", "question", "document"),
-    "pair": ("pair", "text_pair", "sentence2", "text_b", "hypothesis"),
+    "text": (
+        "text",
+        "sentence",
+        "sentence1",
+        "text_a",
+        "premise",
+        "question1",
+        "review",
+        "message",
+        "content",
+        "body",
+        "question",
+        "document",
+    ),
+    "pair": ("pair", "text_pair", "sentence2", "text_b", "hypothesis", "question2"),
     "label": (
         "label",
         "labels",
@@ -29,6 +42,7 @@ HINTS = {
         "intent",
         "tag",
         "y",
+        "is_duplicate",
     ),
 }
 

@@ -19,6 +19,7 @@ from tunesmith.config import Settings
 from tunesmith.data import sources
 from tunesmith.errors import ConfigError, DataError
 from tunesmith.registry import tasks
+from tunesmith.tasks import parts
 
 GOOD = ["great phone, bright screen", 'a "good" book', "what a film", "I want it", "good, very good", "the best of 3"]
 BAD = ["the box was broken", "bad film", "three weeks, no delivery", "my money back", "a bad phone", "no screen"]
@@ -262,6 +263,24 @@ def test_an_endless_stream_trains_for_max_steps(bert: str, monkeypatch: pytest.M
     )
     assert len(taken) == 5 * 4 + 1  # one more, to tell whether the stream goes on
     assert run.framework_model.history[-1]["step"] == 5
+
+
+def test_no_more_than_a_hundred_thousand_rows_of_an_endless_stream_are_read_for_a_few_steps() -> None:
+    taken: list[int] = []
+    assert len(splits(endless(taken), max_steps=5)["train"]) == 100_000
+    assert len(taken) == 100_001  # one more, to tell whether the stream goes on
+
+
+def test_a_stream_is_long_enough_for_blocks_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "AHEAD", 16)
+
+    def taken(**more: Any) -> int:
+        rows = ({"text": f"text {n}"} for n in iter_numbers())
+        return len(splits(rows, max_steps=10, per_device_train_batch_size=2, task="language-modeling", **more)["train"])
+
+    assert (taken(), taken(merge=None)) == (640, 20)
+    monkeypatch.setattr(parts, "_MOST_JOINED", 100)
+    assert taken() == 100
 
 
 def test_a_fraction_of_an_endless_stream_is_held_out_beside_what_training_takes(

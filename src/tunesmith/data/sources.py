@@ -19,7 +19,7 @@ from .tables import gather, settled
 
 log = logging.getLogger(__name__)
 
-AHEAD = 1_000_000  # rows taken of a stream at least, where it has them: only beyond is it taken to have no end
+AHEAD = 100_000  # rows taken of a stream at least, where it has them: only beyond is it taken to have no end
 ENDLESS = 20_000_000  # rows of a stream read to its end before the user is asked how many it shall be
 
 

@@ -42,6 +42,8 @@ _KINDS = {
 }
 _FEW = 10  # classes that are named one by one
 _SENTENCES = 20  # this many rows of one word each may be a sample of sentences; more are a column of words
+_IN_A_BLOCK = 32  # rows that one block of a language task takes where they are short
+_MOST_JOINED = 1_000_000  # rows of a stream read on that account
 _WHOLE_SENTENCES = "each is read as a sentence of its own; give a CoNLL file, or lists of words and tags"
 
 
@@ -61,8 +63,8 @@ def read_data(
     fractions = {name: value for name, value in given.items() if isinstance(value, float)}
     if sum(fractions.values()) >= 1:
         raise ConfigError("validation and test", sum(fractions.values()), "fractions that leave rows to train on")
-    enough = _enough(settings, sum(fractions.values()))
     gold = gold_role(task.roles, task.optional) is not None
+    enough = _enough(settings, sum(fractions.values()), joined=not gold and settings.merge is not None)
     named = read_splits(train, names=task.roles, limit=settings.limit, cache=settings.cache, gold=gold, enough=enough)
     chosen = _training_split(named)
     source = with_rows(named[chosen])
@@ -91,15 +93,17 @@ def read_data(
     return {name: parts[name] for name in ("train", "validation", "test") if name in parts}
 
 
-def _enough(settings: Settings, held: float) -> int | None:
+def _enough(settings: Settings, held: float, *, joined: bool) -> int | None:
     """How many rows of a stream `max_steps` steps take, the share held out included; None without `max_steps`.
 
-    Nor where a step is not of so many rows, but of pairs of them.
+    Nor where a step is not of so many rows, but of pairs of them. joined: rows are joined into blocks, each of which
+    may take many.
     """
     steps = int(settings.training.get("max_steps") or -1)
     if steps <= 0 or "per_device_train_batch_size" not in arguments(settings.framework):
         return None
-    return math.ceil(steps * rows_a_step(settings) / (1 - held))
+    rows = math.ceil(steps * rows_a_step(settings) / (1 - held))
+    return max(rows, min(_IN_A_BLOCK * rows, _MOST_JOINED)) if joined else rows
 
 
 def rows_a_step(settings: Settings) -> int:

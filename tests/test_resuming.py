@@ -104,3 +104,35 @@ def test_a_checkpoint_that_does_not_say_what_it_was_trained_on_is_resumed_from(b
     _, notes = told_of(OTHER, base=base, output_dir=out, max_steps=6, checkpoint=True)
     assert f"going on from {out / 'checkpoint-4'}" in notes
     assert step_of(out) == 6
+
+
+@pytest.mark.parametrize(
+    "length",
+    [{"max_steps": 2}, {"max_steps": 6}, {"num_train_epochs": 1.5}],
+    ids=["within the first epoch", "within the second", "a share of an epoch"],
+)
+def test_a_run_that_has_all_its_steps_is_loaded_and_trained_no_further(
+    base: str, tmp_path: Path, length: dict[str, Any]
+) -> None:
+    named = {"base": base, "output_dir": tmp_path / "out", "save_steps": 1, "lr_scheduler_type": "constant", **length}
+    whole, _ = told_of(FIRST, **named)
+    last = step_of(tmp_path / "out")
+    assert last % 4, "an epoch of 7 rows has 4 steps, and the run ends within one"
+    again, told = told_of(FIRST, **named, checkpoint=True)
+    assert step_of(tmp_path / "out") == last
+    assert "nothing was left to train: the checkpoint is of the last step" in told
+    assert equal(weights(whole), weights(again))
+    _, told = told_of(FIRST, **named | {"num_train_epochs": 1, "max_steps": 1}, checkpoint=True)
+    assert step_of(tmp_path / "out") == last, "fewer steps than were trained: they are kept"
+    more, _ = told_of(FIRST, **named | {"num_train_epochs": 1, "max_steps": last + 1}, checkpoint=True)
+    assert step_of(tmp_path / "out") == last + 1
+    assert not equal(weights(whole), weights(more))
+
+
+def test_a_finished_run_that_is_resumed_keeps_its_best_epoch(base: str, tmp_path: Path) -> None:
+    named = {"base": base, "output_dir": tmp_path / "out", "max_steps": 6, "validation": OTHER}
+    named |= {"eval_strategy": "steps", "eval_steps": 2, "load_best_model_at_end": True, "save_total_limit": 3}
+    whole, _ = told_of(FIRST, **named)
+    again, _ = told_of(FIRST, **named, checkpoint=True)
+    assert equal(weights(whole), weights(again))
+    assert step_of(tmp_path / "out") == 6

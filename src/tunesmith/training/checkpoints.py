@@ -49,6 +49,19 @@ def step_of(folder: str | os.PathLike[str]) -> int | None:
     return int(match[1]) if match else None
 
 
+def steps_in(folder: str | os.PathLike[str]) -> int:
+    """The optimizer steps after which a checkpoint was written; 0 where it does not say.
+
+    Raises:
+        ArtifactError: its trainer_state.json is broken.
+    """
+    state = Path(folder, "trainer_state.json")
+    try:
+        return int(json.loads(state.read_text(encoding="utf-8"))["global_step"]) if state.is_file() else 0
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(state, f"cannot be read: {error}") from error
+
+
 def write_manifest(folder: str | os.PathLike[str], *, step: int, made_of: Mapping[str, str] | None = None) -> None:
     """Flush every file in `folder` to disk, then write their sizes and SHA-256 to manifest.json, last of all.
 

@@ -103,7 +103,7 @@ def fit(job: Job) -> Fitted:
     with arguments.workspace(settings.output_dir) as directory:
         trainer = _trainer(job, made, str(directory))
         _train(trainer, resume, settings)
-        if resume is not None and trainer.state.global_step == checkpoints.step_of(resume):
+        if resume is not None and trainer.state.global_step == trainer.resumed:
             job.folder.note("nothing was left to train: the checkpoint is of the last step")
         if "validation" in data:
             trainer.evaluate()

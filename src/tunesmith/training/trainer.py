@@ -67,6 +67,7 @@ class Trainer(Seq2SeqTrainer):
         self.by_length, self.layer_decay, self.sampler = by_length, layer_decay, None
         self.made_of, self._rows, self.places, self.taught = made_of, None, None, None
         self.saved_steps: set[int] = set()  # steps whose checkpoint is of this run
+        self.resumed = 0  # steps of the checkpoint that training went on from
         self.losses: Losses | None = None  # None: the loss is the model's own
         if recipe is not None and encoding is not None:
             if saving.saves_itself(model) or getattr(model, "loss_by_recipe", False):
@@ -162,11 +163,17 @@ class Trainer(Seq2SeqTrainer):
         """
         with self.accelerator.main_process_first():
             found = checkpoints.resolve(resume_from_checkpoint, self.args.output_dir, self.made_of)
-        self.saved_steps = set()
+        self.saved_steps, self.resumed = set(), 0 if found is None else checkpoints.steps_in(found)
         if found is not None and found.parent.resolve() == Path(self.args.output_dir).resolve():
-            self.saved_steps.add(checkpoints.step_of(found) or 0)
+            self.saved_steps.add(self.resumed)
         with engine.fast(self):
             return super().train(str(found) if found is not None else None, **kwargs)
+
+    def set_initial_training_values(self, *args: Any) -> Any:
+        """As upstream; no epoch is begun where the checkpoint that is resumed has the steps of the whole run."""
+        epochs, steps, *rest = super().set_initial_training_values(*args)
+        done = self.resumed >= rest[-1]
+        return (min(epochs, self.resumed // steps) if done else epochs), steps, *rest
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Upstream's, or AdamW that does less for the same steps; each takes the other's state."""

@@ -83,3 +83,19 @@ def test_a_metric_that_no_evaluation_has_is_told(tmp_path: Path) -> None:
         tunesmith.train(CASES["single"][2], base=base, validation=0.25, metric_for_best_model="acuracy")
     assert "'metric_for_best_model' is 'acuracy'" in str(caught.value)
     assert "eval_accuracy" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("case", "metric"),
+    [("regression", "mse"), ("regression", "eval_mae"), ("generation", "perplexity"), ("masked", "perplexity")],
+)
+def test_of_a_metric_that_is_better_the_less_there_is_the_least_is_kept(
+    tmp_path: Path, case: str, metric: str
+) -> None:
+    family, task, rows, _ = CASES[case]
+    named = {"metric_for_best_model": metric, "num_train_epochs": 2, "learning_rate": 1e-3}
+    run = tunesmith.train(rows, base=getattr(tiny, family)(tmp_path), task=task, validation=0.25, **named)
+    key = f"eval_{metric.removeprefix('eval_')}"
+    first, second, kept = (entry[key] for entry in run.history if key in entry)
+    assert first != pytest.approx(second, abs=1e-4), "both epochs are as good: nothing is chosen"
+    assert kept == pytest.approx(min(first, second), abs=1e-6)

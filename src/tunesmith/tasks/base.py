@@ -160,6 +160,9 @@ class Task(Protocol):
     def score(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]: ...
 
 
+LESS_IS_BETTER = ("loss", "perplexity", "mse", "mae")  # of what tasks score; all else is better the more there is
+
+
 def followed(task: Task, kind: str) -> tuple[str, bool]:
     """The key of `score` that model selection follows for labels of a kind, and whether more is better."""
     if kind in ("pairs", "triplets"):

@@ -32,6 +32,7 @@ from . import (
     saving,
     sequences,
     session,
+    watching,
     weights,
 )
 from .bases import open_base
@@ -74,8 +75,8 @@ def fit(job: Job) -> Fitted:
     """
     from transformers import set_seed
 
-    _check_watched(job)
     settings = job.settings
+    watching.check(settings, job.splits)
     set_seed(settings.seed)
     wanted = settings.training.get("resume_from_checkpoint") if settings.checkpoint is None else settings.checkpoint
     half = bool(settings.training.get("fp16") or settings.training.get("bf16"))
@@ -136,7 +137,7 @@ def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:
 
 def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     named = dict(job.settings.training)
-    chosen, patience = _stopping(job, made, named)
+    chosen, patience = watching.choose(job.settings, made.choice, _followed(job, made))
     if said := made.choice.told(patience):
         job.folder.note(said)
     fast, said = precision.choose(job.settings.precision, named, made.model)
@@ -175,42 +176,6 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
         layer_decay=made.choice.layer_decay,
         made_of=made.made_of,
     )
-
-
-def _check_watched(job: Job) -> None:
-    """Raises: ConfigError, where validation rows are to be watched and there are none."""
-    watched = {
-        "early_stopping": job.settings.early_stopping,
-        "eval_strategy": job.settings.training.get("eval_strategy"),
-    }
-    for name, value in watched.items():
-        if value not in (None, False, "no") and "validation" not in job.splits:
-            raise ConfigError(name, value, "validation rows to watch: set validation=")
-
-
-def _stopping(job: Job, made: Prepared, named: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
-    """The training arguments below the user's, and the patience of early stopping (None: none).
-
-    The best model is kept where we chose so or the user asked for it; what is named of evaluation and saving wins.
-    """
-    chosen, wanted = dict(made.choice.arguments), job.settings.early_stopping
-    asked = wanted not in (None, False)
-    ours = [chosen.pop(key, None) for key in ("eval_strategy", "save_strategy", "load_best_model_at_end")]
-    strategy = named.get("eval_strategy", "epoch" if asked or ours[0] else "no")
-    fits = strategy != "no" and named.get("save_strategy", strategy) == strategy
-    keeps = named.get("load_best_model_at_end", fits and bool(asked or ours[2]))
-    patience = int(wanted or 0) if asked else None if wanted is False or not keeps else made.choice.patience
-    if strategy == "no":
-        return chosen, None
-    chosen["eval_strategy"] = strategy
-    if keeps:
-        chosen["load_best_model_at_end"] = True
-    if keeps or patience is not None:
-        metric, more = _followed(job, made)
-        chosen |= {"metric_for_best_model": metric} | (
-            {} if "metric_for_best_model" in named else {"greater_is_better": more}
-        )
-    return chosen, patience
 
 
 def _followed(job: Job, made: Prepared) -> tuple[str, bool]:

@@ -99,3 +99,9 @@ def test_of_a_metric_that_is_better_the_less_there_is_the_least_is_kept(
     first, second, kept = (entry[key] for entry in run.history if key in entry)
     assert first != pytest.approx(second, abs=1e-4), "both epochs are as good: nothing is chosen"
     assert kept == pytest.approx(min(first, second), abs=1e-6)
+
+
+def test_early_stopping_without_evaluations_is_refused(tmp_path: Path) -> None:
+    base = tiny.bert(tmp_path / "base")
+    with pytest.raises(ConfigError, match="'early_stopping' is 2: expected evaluations to watch: eval_strategy 'epoch'"):
+        tunesmith.train(CASES["single"][2], base=base, validation=0.25, early_stopping=2, eval_strategy="no")

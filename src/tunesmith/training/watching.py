@@ -12,11 +12,16 @@ from .defaults import Choice
 
 
 def check(settings: Settings, splits: Mapping[str, Any]) -> None:
-    """Raises: ConfigError, where validation rows are to be watched and there are none."""
-    watched = {"early_stopping": settings.early_stopping, "eval_strategy": settings.training.get("eval_strategy")}
+    """Raises: ConfigError, where validation rows are to be watched, and there are none or nobody is to look at them."""
+    named = settings.training
+    watched = {"early_stopping": settings.early_stopping, "eval_strategy": named.get("eval_strategy")}
     for name, value in watched.items():
-        if value not in (None, False, "no") and "validation" not in splits:
+        if value in (None, False, "no"):
+            continue
+        if "validation" not in splits:
             raise ConfigError(name, value, "validation rows to watch: set validation=")
+        if named.get("eval_strategy", "epoch") in (False, "no"):
+            raise ConfigError(name, value, "evaluations to watch: eval_strategy 'epoch' or 'steps', or none named")
 
 
 def choose(settings: Settings, choice: Choice, followed: tuple[str, bool]) -> tuple[dict[str, Any], int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,7 @@ def test_a_metric_that_no_evaluation_has_is_told(tmp_path: Path) -> None:
     ("case", "metric"),
     [("regression", "mse"), ("regression", "eval_mae"), ("generation", "perplexity"), ("masked", "perplexity")],
 )
-def test_of_a_metric_that_is_better_the_less_there_is_the_least_is_kept(
-    tmp_path: Path, case: str, metric: str
-) -> None:
+def test_of_a_metric_that_is_better_the_less_there_is_the_least_is_kept(tmp_path: Path, case: str, metric: str) -> None:
     family, task, rows, _ = CASES[case]
     named = {"metric_for_best_model": metric, "num_train_epochs": 2, "learning_rate": 1e-3}
     run = tunesmith.train(rows, base=getattr(tiny, family)(tmp_path), task=task, validation=0.25, **named)
@@ -103,5 +102,20 @@ def test_of_a_metric_that_is_better_the_less_there_is_the_least_is_kept(
 
 def test_early_stopping_without_evaluations_is_refused(tmp_path: Path) -> None:
     base = tiny.bert(tmp_path / "base")
-    with pytest.raises(ConfigError, match="'early_stopping' is 2: expected evaluations to watch: eval_strategy 'epoch'"):
+    with pytest.raises(
+        ConfigError, match="'early_stopping' is 2: expected evaluations to watch: eval_strategy 'epoch'"
+    ):
         tunesmith.train(CASES["single"][2], base=base, validation=0.25, early_stopping=2, eval_strategy="no")
+
+
+@pytest.mark.parametrize("defaults", ["tuned", "transformers"])
+def test_checkpoints_of_the_best_are_those_of_the_tasks_own_metric(tmp_path: Path, defaults: str) -> None:
+    out, base = tmp_path / "out", tiny.bert(tmp_path / "base")
+    named: dict[str, Any] = {"base": base, "save_strategy": "best", "num_train_epochs": 2, "learning_rate": 1e-2}
+    run = tunesmith.train(CASES["single"][2], **named, validation=0.25, output_dir=out, defaults=defaults)
+    best = max(entry["eval_f1"] for entry in run.history if "eval_f1" in entry)
+    states = [json.loads(path.read_text()) for path in out.glob("checkpoint-*/trainer_state.json")]
+    assert max(state["best_metric"] for state in states) == pytest.approx(best)
+    for more in ({}, {"validation": 0.25, "eval_strategy": "no"}):
+        with pytest.raises(ConfigError, match=r"'save_strategy' is 'best': expected (validation rows|eval.*) to watch"):
+            tunesmith.train(CASES["single"][2], **named, **more)

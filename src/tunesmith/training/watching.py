@@ -14,7 +14,11 @@ from .defaults import Choice
 def check(settings: Settings, splits: Mapping[str, Any]) -> None:
     """Raises: ConfigError, where validation rows are to be watched, and there are none or nobody is to look at them."""
     named = settings.training
-    watched = {"early_stopping": settings.early_stopping, "eval_strategy": named.get("eval_strategy")}
+    watched = {
+        "early_stopping": settings.early_stopping,
+        "save_strategy": "best" if named.get("save_strategy") == "best" else None,
+        "eval_strategy": named.get("eval_strategy"),
+    }
     for name, value in watched.items():
         if value in (None, False, "no"):
             continue
@@ -31,9 +35,9 @@ def choose(settings: Settings, choice: Choice, followed: tuple[str, bool]) -> tu
     followed: the metric that chooses the model where none is named, and whether more of it is better.
     """
     named, chosen, wanted = settings.training, dict(choice.arguments), settings.early_stopping
-    asked = wanted not in (None, False)
+    asked, best = wanted not in (None, False), named.get("save_strategy") == "best"
     ours = [chosen.pop(key, None) for key in ("eval_strategy", "save_strategy", "load_best_model_at_end")]
-    strategy = named.get("eval_strategy", "epoch" if asked or ours[0] else "no")
+    strategy = named.get("eval_strategy", "epoch" if asked or best or ours[0] else "no")
     fits = strategy != "no" and named.get("save_strategy", strategy) == strategy
     keeps = named.get("load_best_model_at_end", fits and bool(asked or ours[2]))
     patience = int(wanted or 0) if asked else None if wanted is False or not keeps else choice.patience
@@ -42,7 +46,7 @@ def choose(settings: Settings, choice: Choice, followed: tuple[str, bool]) -> tu
     chosen["eval_strategy"] = strategy
     if keeps:
         chosen["load_best_model_at_end"] = True
-    return chosen | _metric(named, followed, wanted=keeps or patience is not None), patience
+    return chosen | _metric(named, followed, wanted=keeps or best or patience is not None), patience
 
 
 def _metric(named: Mapping[str, Any], followed: tuple[str, bool], *, wanted: bool) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from . import (
     features,
     heads,
     memory,
+    optimizer,
     precision,
     saved,
     saving,
@@ -92,13 +93,7 @@ def fit(job: Job) -> Fitted:
         job.folder.note(f"replaces the model in {job.folder.path}")
     data = _features(job, opened.encoding)
     encoding = replace(opened.encoding, generation=_generation(job, opened.encoding, data["train"]))
-    model, fresh = session.load_model(job.task.name, job.recipe, opened, settings, job.hooks)
-    if fresh:
-        job.folder.note(f"new: {', '.join(fresh)}")
-        if encoding.kind == "regression" and (said := heads.far_labels(job.splits["train"])):
-            job.folder.note(said)
-    _check_packing(job, model, encoding)
-    model = _adapted(job, model, fresh)
+    model = _model(job, opened, encoding)
     choice = defaults.of_run(job.task.name, settings, job.hooks, job.splits, model)
     made = Prepared(model, encoding, data, _teacher(job, model, encoding), choice, made_of)
     with arguments.workspace(settings.output_dir) as directory:
@@ -111,6 +106,20 @@ def fit(job: Job) -> Fitted:
         if settings.output_dir:
             saving.save_final(trainer, lambda at: saved.write(at, job.task.name, trainer.model, encoding))
     return trainer.model.eval(), encoding, tuple(trainer.state.log_history), choice.written()
+
+
+def _model(job: Job, opened: session.Opened, encoding: Encoding) -> Any:
+    """The model to train, under its adapter where there is one."""
+    known = optimizer.parameters(opened.base.model)
+    model, fresh = session.load_model(job.task.name, job.recipe, opened, job.settings, job.hooks)
+    if fresh:
+        job.folder.note(f"new: {', '.join(fresh)}")
+        if encoding.kind == "regression" and (said := heads.far_labels(job.splits["train"])):
+            job.folder.note(said)
+    _check_packing(job, model, encoding)
+    model = _adapted(job, model, fresh)
+    optimizer.check(job.hooks.optimizers[0], model, known)
+    return model
 
 
 def _train(trainer: Trainer, resume: Path | None, settings: Settings) -> None:

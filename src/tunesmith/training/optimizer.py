@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from ..errors import ConfigError
 from .missed import Missed, chunks
 
 FADES = 0.93  # of the root of the second beta: a row's moves halve in ten steps, and soon end
@@ -18,6 +19,32 @@ MARKS, BEHIND = "missed", "behind"  # in the state of a table, beside AdamW's ow
 def fades(betas: tuple[float, float]) -> bool:
     """Whether a row that AdamW moves by its moments alone comes to rest while they are still much as they were."""
     return bool(betas[0] <= FADES * betas[1] ** 0.5)
+
+
+def parameters(live: Any) -> list[Any]:
+    """The parameters of a live base; none of anything else."""
+    return list(live.parameters()) if isinstance(live, nn.Module) else []
+
+
+def check(own: Any, model: nn.Module, known: Sequence[Any]) -> None:
+    """Refuse an optimizer of the user's that would not train `model`, or not what starts anew in it.
+
+    known: the parameters that the user's live base came with; what else is trained starts anew.
+
+    Raises:
+        ConfigError: it holds none of the model's trained parameters, or not all that start anew.
+    """
+    held = {id(each) for group in getattr(own, "param_groups", ()) for each in group["params"]}
+    trained = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    if not held:  # none of the user's, or one of no known form
+        return
+    if held.isdisjoint(map(id, trained.values())):
+        told = "one of parameters that are trained: give it with its live base, which has its adapter if it gets one"
+        raise ConfigError("optimizers", type(own).__name__, told)
+    old = {*held, *map(id, known)}
+    if left := [name for name, each in trained.items() if id(each) not in old]:
+        told = f"one that holds {left[0]} too, which starts anew: give the base with its head or adapter, then make it"
+        raise ConfigError("optimizers", type(own).__name__, told)
 
 
 class CpuAdamW(torch.optim.AdamW):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -113,7 +114,34 @@ def wrap(model: Any, config: Any, *, head: Sequence[str] = (), fresh: Sequence[s
         told = {name: getattr(config, name, None) for name in ("task_type", *DEFAULTS, "init_lora_weights")}
         raise _refused(told, error) from error
     _in_32_bits(made)
+    _locate(made)
     return made
+
+
+def _locate(made: Any) -> None:
+    """Let an adapter name a local base by its absolute path: it is found from every working folder."""
+    at = getattr(inner(made), "name_or_path", "")
+    for config in made.peft_config.values():
+        told = config.base_model_name_or_path
+        if at and told and Path(at).is_dir() and (Path(told).is_dir() or os.path.isabs(told)):
+            config.base_model_name_or_path = os.path.abspath(at)
+
+
+def of_revision(config: Any, revision: str | None) -> Any:
+    """A copy of a `LoraConfig` that names the base's revision, so that the same weights are found again."""
+    made = deepcopy(config)
+    made.revision = revision if revision is not None else made.revision
+    return made
+
+
+def base_beside(model: Any, folder: Path) -> str | None:
+    """Where the base of an adapter lies from `folder`, if inside or beside it: both may be moved together."""
+    part = model.base_models()[0] if hasattr(model, "base_models") else model
+    told = part.peft_config[part.active_adapter].base_model_name_or_path if adapted(part) else None
+    here = folder.resolve()
+    if not told or not os.path.isabs(told) or not Path(told).resolve().is_relative_to(here.parent):
+        return None
+    return Path(os.path.relpath(Path(told).resolve(), here)).as_posix()
 
 
 def _excluding(given: Any, names: Sequence[str]) -> Any:
@@ -176,6 +204,7 @@ def reopen(model: Any, folder: str | Path, *, trainable: bool = False) -> Any:
     from peft.utils import load_peft_weights, set_peft_model_state_dict
 
     made = PeftModel.from_pretrained(_prepared(model), str(folder), is_trainable=trainable)
+    _locate(made)
     if _in_32_bits(made):  # they were cut to the base's 16 bits
         set_peft_model_state_dict(made, load_peft_weights(str(folder), device="cpu"))
     return made

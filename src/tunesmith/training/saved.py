@@ -38,6 +38,9 @@ def write(folder: Path, task: str, model: Any, encoding: Encoding) -> None:
         config = model.config if bits is None else quantization.unquantized(model.config)
         config.save_pretrained(folder)
         told["quantization"] = bits
+    beside = adapters.base_beside(model, folder)
+    if beside is not None:
+        told["base"] = beside
     _clean(folder, model)
     for name, half in zip(HALVES, model.base_models() if hasattr(model, "base_models") else (), strict=False):
         _clean(folder / name, half)

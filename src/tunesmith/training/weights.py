@@ -214,7 +214,8 @@ def merged(model: Any) -> Any:
     config = unquantized(base.config)
     source = Base(base.name_or_path, config, None, path=base.name_or_path)
     try:
-        plain, _ = _from_pretrained(type(base), source.path, {"config": config})
+        revision = model.peft_config[model.active_adapter].revision or "main"
+        plain, _ = _from_pretrained(type(base), source.path, {"config": config, "revision": revision})
     except (OSError, ValueError, RuntimeError) as error:
         raise ArtifactError(source.name, f"the base cannot be read again, to merge into: {error}") from error
     _dequantize(base, plain.to(base.device))

@@ -13,6 +13,7 @@ import torch
 
 import tiny
 import tunesmith
+from tunesmith.errors import ArtifactError
 
 ROWS = [{"text": text, "label": "ab"[place % 2]} for place, text in enumerate(tiny.TEXTS)]
 PLAIN = [{"text": text} for text in tiny.TEXTS]
@@ -41,6 +42,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     first, second = tiny.bert(tmp_path / "first", seed=1), tiny.bert(tmp_path / "second", seed=2)
     on_hub(tmp_path / "cache", "me/base", old=first, main=second)
     return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("task", ["text-classification", "token-detection"])
+def test_an_adapter_is_not_written_over_its_base(tmp_path: Path, task: str) -> None:
+    rows = [{"text": text, "label": str(place % 2)} for place, text in enumerate(tiny.TEXTS[:6])]
+    base = tiny.bert(tmp_path / "base")
+    whole = tunesmith.train(rows, task=task, base=base, output_dir=tmp_path / "model", max_steps=1)
+    before = {file: file.read_bytes() for file in (tmp_path / "model").rglob("*.safetensors")}
+    with pytest.raises(ArtifactError, match="holds the base that the adapter needs: take another output_dir"):
+        tunesmith.train(rows, task=task, base=whole.folder.path, output_dir=tmp_path / "model", lora=True, max_steps=1)
+    apart = tunesmith.train(rows, task=task, base=whole.folder.path, output_dir=tmp_path / "b", lora=True, max_steps=1)
+    with pytest.raises(ArtifactError, match="holds the base that the adapter needs"):
+        apart.save(tmp_path / "model")
+    assert {file: file.read_bytes() for file in (tmp_path / "model").rglob("*.safetensors")} == before
 
 
 def test_an_adapter_is_opened_on_the_revision_of_its_base(cache: Path, tmp_path: Path) -> None:

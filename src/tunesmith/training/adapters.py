@@ -28,6 +28,7 @@ TASK_TYPES = {
     "language-modeling": "FEATURE_EXTRACTION",
     "token-detection": "FEATURE_EXTRACTION",
 }
+PARTS = ("generator", "discriminator")  # folders of a model of two parts, inside that of the run
 HEADED = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")  # tasks whose head starts anew: trained whole, saved with the adapter
 
 
@@ -247,15 +248,31 @@ def trained_on(lora: Any) -> None:
         raise ConfigError("lora", lora, expected)
 
 
-def check_saved(model: Any, folder: object) -> None:
+def check_saved(model: Any, folder: str | Path) -> None:
     """Raises:
-    ArtifactError: what would be saved in `folder` names no base, so nothing could open it again.
+    ArtifactError: what would be saved in `folder` names no base, so nothing could open it again; or would replace it.
     """
-    for part in model.base_models() if hasattr(model, "base_models") else (model,):
-        configs = part.peft_config.values() if adapted(part) else ()
-        if any(not config.base_model_name_or_path for config in configs):
+    for name in _bases(model):
+        if not name:
             told = "the adapter's base is in no folder, so the adapter alone could not be opened again"
             raise ArtifactError(folder, f"{told}: save the merged model (merge_adapter)")
+    check_apart(model, folder)
+
+
+def check_apart(model: Any, folder: str | Path) -> None:
+    """Raises: ArtifactError, where `folder` holds the base of the adapter, whose files the adapter's would replace."""
+    at = Path(folder).resolve()
+    for name in _bases(model):
+        under = Path(name).resolve()
+        if name and under.is_dir() and at in (under, under.parent if under.name in PARTS else under):
+            raise ArtifactError(folder, "holds the base that the adapter needs: take another output_dir")
+
+
+def _bases(model: Any) -> list[str]:
+    """Where the base of each adapter is; '' for one that is in no folder."""
+    parts = model.base_models() if hasattr(model, "base_models") else (model,)
+    configs = [config for part in parts if adapted(part) for config in part.peft_config.values()]
+    return [config.base_model_name_or_path or "" for config in configs]
 
 
 def onto(base: Any, model: Any) -> Any:

@@ -21,7 +21,7 @@ from .blocks import draws
 from .recipe import Batch
 
 WEIGHT = 50.0  # of the discriminator's loss, as in the paper
-HALVES = ("generator", "discriminator")
+HALVES = adapters.PARTS
 MASKED, TOKENS = 0, 1  # the two counts of the loss
 
 

@@ -254,9 +254,13 @@ def _adapted(job: Job, model: Any, fresh: tuple[str, ...], base: Base) -> Any:
     if base.model is None:
         config = adapters.of_revision(config, base.options.get("revision"))
     if hasattr(model, "adapt"):  # a model of several parts adapts each of them
-        return model.adapt(config)
-    head = heads.head_modules(model) if adapters.task_type(task.name) in adapters.HEADED else {}
-    return adapters.wrap(model, config, head=tuple(head), fresh=fresh)
+        made = model.adapt(config)
+    else:
+        head = heads.head_modules(model) if adapters.task_type(task.name) in adapters.HEADED else {}
+        made = adapters.wrap(model, config, head=tuple(head), fresh=fresh)
+    if settings.output_dir:
+        adapters.check_apart(made, settings.output_dir)
+    return made
 
 
 def _teacher(job: Job, model: Any, encoding: Encoding) -> distillation.Teacher | None:

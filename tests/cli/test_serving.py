@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -93,6 +94,21 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
     assert told in err
     assert err.count("\n") == 1
     assert "secret" not in err
+
+
+def test_an_address_that_cannot_be_had_leaves_the_logging_of_the_process_alone(
+    capsys: pytest.CaptureFixture[str], home: None
+) -> None:
+    closed: list[str] = []
+
+    class Kept(logging.Handler):
+        def close(self) -> None:
+            closed.append("closed")
+
+    kept = Kept()
+    assert said(capsys, "records", "server", "--host", "203.0.113.1")[0] == 2
+    assert closed == []
+    del kept
 
 
 def test_a_group_without_a_command_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,13 @@ def blocks(rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append(title)
         for name, value in others:
             told = ", ".join(value) if isinstance(value, list) else str(value)
-            lines += textwrap.wrap(f"{name:<9}{told}", width - 2, initial_indent="  ", subsequent_indent=" " * 11)
+            lines += textwrap.wrap(
+                f"{name:<9}{told}",
+                width - 2,
+                initial_indent="  ",
+                subsequent_indent=" " * 11,
+                break_on_hyphens=False,
+            )
     return "\n".join(lines)
 
 

@@ -24,10 +24,10 @@ def serve(
         ConfigError: the address cannot be bound. StoreError: the database cannot be opened.
     """
     app = create(database, limits)
-    config = uvicorn.Config(
-        app, log_level="warning", server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=30
-    )
-    with bound(host, port) as listener:
+    with bound(host, port) as listener:  # before uvicorn, which sets up the logging of the whole process
+        config = uvicorn.Config(
+            app, log_level="warning", server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=30
+        )
         name, number = listener.getsockname()[:2]
         ready(f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}")
         gc.freeze()  # what is there now stays: the garbage collector need not look through it at every bulk

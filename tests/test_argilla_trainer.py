@@ -779,6 +779,19 @@ def test_a_documented_value_that_asks_for_nothing_passes_with_a_word(
     assert all(f"{name}={documented[name]!r} is left out" in caplog.text for name in gone)
 
 
+def test_an_allocator_is_taken_back_and_a_documented_value_has_its_name_of_today(people: str) -> None:
+    trainer = ArgillaTrainer(people, "spacy")
+    trainer.update_config(gpu_allocator="pytorch")
+    trainer.update_config(gpu_allocator=None)
+    assert trainer.get_trainer_kwargs()["gpu_allocator"] is None
+    other = ArgillaTrainer(people, "autotrain", model="autotrain")
+    assert other.get_model_kwargs() == {"base": "minilm"}
+    other.update_config(optimizer="adam")
+    assert other.get_trainer_kwargs()["optimizer"] == "adamw_torch"
+    with pytest.raises(ConfigError, match="optimizer"):
+        other.update_config(optimizer=["adam"])
+
+
 def test_every_setting_of_lora_has_a_name_and_the_others_stay(spam: str) -> None:
     trainer = ArgillaTrainer(spam, "peft")
     trainer.update_config(use_rslora=True, lora={"r": 3})

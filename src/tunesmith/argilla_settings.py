@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .config import Settings, arguments, settings
@@ -18,13 +18,15 @@ _OWN = object()  # the library's own default: none is documented, or what is doc
 class Key:
     """A documented key. now: settings it may be called today, "lora.r" inside one; the first that is known is taken.
 
-    default: the documented one. A `spread` key holds further keys, or a list of one mapping of them.
+    default: the documented one. A `spread` key holds further keys, or a list of one mapping of them. called: documented
+    values, by what they are called today.
     """
 
     name: str
     now: tuple[str, ...] = ()
     default: Any = _OWN
     spread: bool = False
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 def _keys(names: str) -> tuple[Key, ...]:
@@ -85,11 +87,11 @@ KEYS: Mapping[str, tuple[Key, ...]] = {
         *_keys("n_epochs batch_size learning_rate_multiplier suffix"),
     ),
     "autotrain": (
-        Key("model", ("base",)),
+        *(Key(name, ("base",), called={"autotrain": "minilm"}) for name in ("model", "base")),
         Key("autotrain", (), spread=True),
         Key("hub_model", (), spread=True),
         Key("learning_rate", ("lr",)),  # 0.001 is documented: no rate to fine-tune at
-        Key("optimizer", ("optimizer",)),  # "adam" is documented: it is AdamW now
+        Key("optimizer", ("optimizer",), called={"adam": "adamw_torch"}),
         Key("scheduler", ("scheduler",), "linear"),
         Key("train_batch_size", ("batch_size",), 8),
         Key("epochs", ("epochs",), 10),
@@ -123,7 +125,7 @@ _IDLE: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         "resume_download force_download local_files_only push_to_hub hub_private_repo".split(), (False, None)
     ),
-    **dict.fromkeys("proxies token cache_dir hub_model_id hub_token column_mapping".split(), (None,)),
+    **dict.fromkeys("proxies token cache_dir hub_model_id hub_token column_mapping gpu_allocator".split(), (None,)),
     **dict.fromkeys("training_file validation_file before_to_disk before_update".split(), (None,)),
     **dict.fromkeys("frozen_components annotating_components".split(), ([], None)),
     "metric": ("accuracy",),
@@ -140,9 +142,7 @@ _IDLE: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys("classification_n_classes classification_positive_class classification_betas".split(), (None,)),
 }
 # Documented values of spaCy's config for what the trainer says already.
-_REFERENCES = {"gpu_allocator": ("${system.gpu_allocator}", 0, None), "seed": ("${system.seed}",)}
-# Documented values of AutoTrain that its local release names otherwise.
-_AUTOTRAIN = {("optimizer", "adam"): "adamw_torch", ("model", "autotrain"): "minilm", ("base", "autotrain"): "minilm"}
+_REFERENCES = {"gpu_allocator": ("${system.gpu_allocator}", 0), "seed": ("${system.seed}",)}
 _FIXED = ("train", "task", "framework", "output_dir", "validation", "test", "training")  # the trainer's own words
 
 
@@ -189,8 +189,8 @@ def changed(framework: str, given: Mapping[str, Any], updates: Mapping[str, Any]
         if place is None:
             raise _unknown(name, framework)
         value = value.__name__ if isinstance(value, type) else value  # a class stands for its name
-        if framework == "autotrain" and (name, value) in _AUTOTRAIN:
-            value = _AUTOTRAIN[name, value]
+        if key is not None and isinstance(value, str):
+            value = key.called.get(value, value)
         outer, _, inner = place.partition(".")
         if outer == "lora" and not inner and isinstance(value, Mapping):
             value = {**(made.get("lora") or {}), **value}

@@ -122,6 +122,12 @@ def test_agents_that_disagree_are_found_in_the_history() -> None:
     assert found[0].why == "first and second"
 
 
+def test_what_rounding_makes_of_one_prediction_is_no_disagreement() -> None:
+    for positive in (0.9, 0.90000001):
+        log([text("same", {"p": positive, "n": 1 - positive}, prediction_agent="run")], "reviews", verbose=False)
+    assert next_to_label("reviews", "disagreement") == []
+
+
 def test_a_prediction_that_says_another_thing_than_the_annotation_is_worth_a_look() -> None:
     rows = [
         text("wrong", {"p": 0.95, "n": 0.05}, annotation="n", prediction_agent="run"),

@@ -129,7 +129,7 @@ def _disputed(records: Sequence[Any], history: History) -> list[Asked]:
             said = _by_agent(history(record.id))
             pairs = [(_gap(record, said[a], said[b]), f"{a} and {b}") for a, b in combinations(said, 2)]
             gap, told = max(pairs, default=(0.0, ""))
-        if gap > 0:
+        if round(gap, 6) > 0:  # less is what rounding makes of one model in two batches
             why = f"{record.prediction_agent or 'the prediction'} against {told}"
             found.append(Asked(record, gap, why if record.annotation is not None else told))
     return found

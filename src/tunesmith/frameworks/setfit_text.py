@@ -139,6 +139,8 @@ def _loss(encoder: Any, pairs: Pairs, values: Mapping[str, Any]) -> Any:
     from sentence_transformers.sentence_transformer import losses
     from setfit.losses import SupConLoss
 
+    from ..training.encoder_trainer import Distinct
+
     name = values["loss"]
     if name in OF_BATCHES and pairs.gold.ndim > 1:
         raise ConfigError("loss", name, f"one of {', '.join(OF_PAIRS)}, where rows have several labels")
@@ -149,7 +151,8 @@ def _loss(encoder: Any, pairs: Pairs, values: Mapping[str, Any]) -> Any:
         options["distance_metric"] = getattr(losses.BatchHardTripletLossDistanceFunction, values["distance_metric"])
         if name != "BatchHardSoftMarginTripletLoss":
             options["margin"] = values["margin"]
-    return getattr(losses, name)(encoder, **options)
+    loss = getattr(losses, name)(encoder, **options)
+    return Distinct(loss) if name in OF_PAIRS else loss
 
 
 def _head(encoder: Any, labels: Labels, strategy: str | None, values: Mapping[str, Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,33 +17,9 @@ from .features import tokenizer_hash
 from .quantization import unheard
 
 with unheard():  # these import peft
-    from transformers import PrinterCallback
     from transformers.utils import logging
 
-    from .callbacks import FolderEvents
-
 _OWN = ("revision", "trust_remote_code", "token")  # arguments of the library itself; others go on to from_pretrained
-
-
-class _Events(FolderEvents):
-    """What the loop logs; a loss that is no number ends it. A stream of pairs is told which epoch it is in."""
-
-    def __init__(self, folder: RunFolder, epochs: float | None) -> None:
-        super().__init__(folder)
-        self.epochs = epochs
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().on_log(args, state, control, logs)
-        loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(loss):
-            raise TrainingFailed(f"the loss is {loss} at step {state.global_step}: lower the learning rate.")
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.epochs is not None:
-            state.epoch = self.epochs * state.global_step / state.max_steps
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Not told: checkpoints are aside, and gone after training."""
 
 
 @contextmanager
@@ -119,7 +94,9 @@ def train(
     rows: a `Dataset` or `IterableDataset` of the columns that `loss` takes. values: training arguments by name.
     held: rows like them; the epoch with the lowest loss on them is kept. epochs: of a stream of `max_steps` steps.
     """
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    from .encoder_trainer import EncoderTrainer, Events
 
     fixed = {"save_strategy": "no", "report_to": "none", "disable_tqdm": True, "logging_nan_inf_filter": False}
     if held is not None:
@@ -128,16 +105,14 @@ def train(
     shown = {"logging_steps": 50, "logging_first_step": True, "dataloader_pin_memory": encoder.device.type == "cuda"}
     encoder.model_card_data.generate_widget_examples = False
     with tempfile.TemporaryDirectory(prefix="tunesmith-") as aside, _no_bars():
-        trainer = SentenceTransformerTrainer(
+        trainer = EncoderTrainer(
             model=encoder,
             args=SentenceTransformerTrainingArguments(output_dir=aside, **{**shown, **values, **fixed}),
             train_dataset=rows,
             eval_dataset=held,
             loss=loss,
-            callbacks=[_Events(folder, epochs)],
+            callbacks=[Events(folder, epochs)],
         )
-        trainer.remove_callback(trainer.model_card_callback_class)
-        trainer.remove_callback(PrinterCallback)
         trainer.train()
     encoder.eval()
     return tuple(trainer.state.log_history)

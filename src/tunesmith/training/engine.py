@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
+from transformers import Trainer
 from transformers.trainer_utils import seed_worker
 
 from . import dropout, first_token, taught
@@ -98,15 +99,41 @@ def cpu_optimizer(trainer: Any) -> CpuAdamW | None:
     return inner if isinstance(inner, CpuAdamW) else None
 
 
+class Lean(Trainer):
+    """What a trainer of upstream's inherits from first, to take steps by `CpuAdamW` where it can."""
+
+    optimizer: Any
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Upstream's, or AdamW that does less for the same steps; each takes the other's state."""
+        if self.optimizer is None:
+            self.optimizer = optimizer(self, self.model if model is None else model)
+        return super().create_optimizer(model)
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        rows = cpu_optimizer(self)
+        return super()._clip_grad_norm(model) if rows is None else rows.clip(self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        rows = cpu_optimizer(self)
+        return rows.clip(0) if rows is not None and grad_norm is None else super()._get_grad_norm(model, grad_norm)
+
+
+@contextmanager
+def lean_steps(trainer: Any) -> Iterator[None]:
+    """The model's large embeddings are ready for the optimizer of `Lean` meanwhile."""
+    if alone(trainer):  # else the optimizer may have to wait for the wrapped model
+        trainer.create_optimizer()
+    made = cpu_optimizer(trainer)
+    with nullcontext() if made is None else lean(trainer.model, made):
+        yield
+
+
 @contextmanager
 def fast(trainer: Any) -> Iterator[None]:
     """The model is made ready for fast steps meanwhile; in fp32 dropout draws as torch does, for all tokens."""
     with ExitStack() as stack:
-        if alone(trainer):  # else the optimizer may have to wait for the wrapped model
-            trainer.create_optimizer()
-        made = cpu_optimizer(trainer)
-        if made is not None:
-            stack.enter_context(lean(trainer.model, made))
+        stack.enter_context(lean_steps(trainer))
         if trainer.args.device.type == "cpu" and trainer.args.bf16:
             os.environ.setdefault(*KERNELS)
             stack.enter_context(dropout.fast(trainer.model))

@@ -26,7 +26,7 @@ from .feeding import PLACE, ROWS, Collator, Losses, WithRows, accepted, for_trai
 from .recipe import Batch, Encoding, Loss, Recipe
 
 
-class Trainer(Seq2SeqTrainer):
+class Trainer(engine.Lean, Seq2SeqTrainer):
     """Trains `model` by `recipe`; scores `eval_dataset` against `eval_examples` with `task`.
 
     eval_examples: of the validation set, or by name where `eval_dataset` is a mapping.
@@ -176,20 +176,11 @@ class Trainer(Seq2SeqTrainer):
         return (min(epochs, self.resumed // steps) if done else epochs), steps, *rest
 
     def create_optimizer(self, model: Any = None) -> Any:
-        """Upstream's, or AdamW that does less for the same steps; each takes the other's state."""
+        """As `Lean`; a new optimizer has a rate for each layer where these are asked for."""
         if self.optimizer is None:
-            trained = self.model if model is None else model
-            self.optimizer = engine.optimizer(self, trained)
-            rates.spread(super().create_optimizer(model), trained, self.layer_decay)
+            made, trained = super().create_optimizer(model), self.model if model is None else model
+            rates.spread(made, trained, self.layer_decay)
         return self.optimizer
-
-    def _clip_grad_norm(self, model: Any) -> Any:
-        rows = engine.cpu_optimizer(self)
-        return super()._clip_grad_norm(model) if rows is None else rows.clip(self.args.max_grad_norm)
-
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        rows = engine.cpu_optimizer(self)
-        return rows.clip(0) if rows is not None and grad_norm is None else super()._get_grad_norm(model, grad_norm)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         self._rows, self.places = inputs.pop(ROWS, None), inputs.pop(PLACE, None)

@@ -90,3 +90,11 @@ def test_texts_that_differ_in_what_is_masked_alone_are_two() -> None:
     features["attention_mask"][1, -2] = 0
     one, other = encoder_trainer.Distinct(losses.CosineSimilarityLoss(encoder))._encode(features)
     assert not torch.allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("framework", ["setfit", "sentence-transformers"])
+def test_no_bar_of_progress_is_shown_that_nobody_asked_for(framework: str, capfd: pytest.CaptureFixture[str]) -> None:
+    train(framework)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "%|" not in shown.err

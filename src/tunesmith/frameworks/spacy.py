@@ -159,12 +159,18 @@ def _ours() -> Iterator[None]:
 
 
 def _compute_on(device: str | int) -> None:
-    """Raises: ConfigError, where spaCy finds no such GPU."""
+    """The whole process computes there until another run says otherwise; auto: on a GPU where spaCy finds one.
+
+    Raises:
+        ConfigError: spaCy finds no such GPU.
+    """
     import spacy
 
     if device == "cpu":
         spacy.require_cpu()
-    elif isinstance(device, int):
+    elif device == "auto":
+        spacy.prefer_gpu()
+    else:
         try:
             spacy.require_gpu(device)
         except ValueError as error:

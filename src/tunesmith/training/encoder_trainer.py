@@ -42,8 +42,10 @@ class EncoderTrainer(engine.Lean, SentenceTransformerTrainer):
 
     def __init__(self, **upstream: Any) -> None:
         super().__init__(**upstream)
-        self.remove_callback(self.model_card_callback_class)
         silence(self)
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Nothing is gathered for a card: that draws examples by chance, under a bar of progress."""
 
     def create_optimizer(self, model: Any = None) -> Any:
         """As `Lean`, where only the encoder is trained and all of it at one rate; else the library's."""

@@ -103,7 +103,6 @@ def train(
         each = dict.fromkeys(("save_strategy", "eval_strategy"), "epoch")
         fixed |= {**each, "load_best_model_at_end": True, "save_only_model": True, "save_total_limit": 1}
     shown = {"logging_steps": 50, "logging_first_step": True, "dataloader_pin_memory": encoder.device.type == "cuda"}
-    encoder.model_card_data.generate_widget_examples = False
     with tempfile.TemporaryDirectory(prefix="tunesmith-") as aside, _no_bars():
         trainer = EncoderTrainer(
             model=encoder,

@@ -183,7 +183,9 @@ def test_names_and_settings_are_checked_before_data_is_read() -> None:
             ConfigError,
             "frameworks that are asked for: baseline",
         ),
-        ({"frameworks": ["baseline"], "budget": 0}, ConfigError, "a number of seconds above 0"),
+        ({"frameworks": ["baseline"], "budget": 0}, ConfigError, "a time above 0"),
+        ({"frameworks": "baseline", "budget": "5x"}, ConfigError, "a time above 0: seconds, or 90s, 5m, 1h"),
+        ({"frameworks": "baseline, bseline"}, UnknownName, "bseline"),
     ):
         with pytest.raises(error, match=match):
             tunesmith.choose("no-such-file.csv", **given)
@@ -244,3 +246,9 @@ def test_what_cannot_be_is_one_line_and_exit_2(run: Any, words: list[str], messa
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_names_and_a_budget_are_taken_as_the_command_line_spells_them() -> None:
+    choice = tunesmith.choose(ROWS, frameworks="baseline,", budget="5m")
+    assert [each.framework for each in choice.candidates] == ["baseline"]
+    assert choice.taken == "baseline"

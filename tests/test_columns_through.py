@@ -56,6 +56,11 @@ def test_columns_and_the_kind_of_labels_are_said_in_every_form() -> None:
     assert read(translated, task="sequence-sequence", base="x")[1] == ["columns: source=en, target=de"]
 
 
+@pytest.mark.parametrize("columns", ["a,b", "a, b", "text=a,label=b", ("a", "b"), {"text": "a", "label": "b"}])
+def test_columns_are_said_in_python_as_on_the_command_line(columns: Any) -> None:
+    assert read(table("a", "b"), columns=columns)[0]["train"][1].text == PAIRS[1][0]
+
+
 def test_columns_that_play_no_role_are_named_where_columns_were_found() -> None:
     rows = table("question", "sentence", "label")
     told = "columns: text=sentence, label=label (not used: question); single labels, 2 classes (n, y)"

@@ -26,6 +26,7 @@ from .registry import frameworks as registered
 from .registry import tasks
 from .run import Run
 from .tasks.base import Examples, Prediction, Task, followed
+from .values import read_seconds
 
 SHARE = 0.2  # of the rows that are held out, where the data has no part for it
 _AGAIN = 1.0  # seconds until the next alarm, where the first went nowhere
@@ -35,11 +36,11 @@ _WARM = 32  # rows predicted before the clock runs
 def choose(
     train: Any,
     *,
-    frameworks: Sequence[str],
+    frameworks: str | Sequence[str],
     task: str = "text-classification",
     validation: Any = None,
     test: Any = None,
-    budget: float | None = None,
+    budget: float | str | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     output_dir: str | os.PathLike[str] = "",
     listener: Listener | None = None,
@@ -49,7 +50,9 @@ def choose(
 
     A framework that is not installed, or fails, or is out of time, is a candidate with its reason.
     train, validation, test: as of `train`; without any test rows, a fifth of the rows is held out.
-    budget: seconds for all; each may use its share of what is left. options: a framework's name -> its own settings.
+    frameworks: names, or text with commas between them.
+    budget: seconds for all, or "5m"; each may use its share of what is left.
+    options: a framework's name -> its own settings.
     output_dir: where each run is kept, in a folder of the framework's name; empty keeps none.
     shared: settings of the data (`columns`, `limit`, `label_kind` …), `seed` and `device`.
 
@@ -57,13 +60,15 @@ def choose(
         UnknownName: no such task or framework. ConfigError: a setting that no framework could use.
         DataError: data that cannot be used.
     """
-    job = _Job(tasks.get(task), _made(frameworks, task, options or {}, shared), listener)
-    if budget is not None and budget <= 0:
-        raise ConfigError("budget", budget, "a number of seconds above 0, or None")
+    job = _Job(tasks.get(task), _made(listed(frameworks), task, options or {}, shared), listener)
+    try:
+        seconds = None if budget is None else read_seconds(budget)
+    except ValueError as error:
+        raise ConfigError("budget", budget, "a time above 0: seconds, or 90s, 5m, 1h") from error
     splits = _splits(job.task, train, validation, test, next(iter(job.settings.values())))
     metric, _ = followed(job.task, splits["train"].kind)
     found: list[tuple[Candidate, Sequence[Prediction]]] = []
-    end = None if budget is None else time.monotonic() + budget
+    end = None if seconds is None else time.monotonic() + seconds
     with _kept(output_dir) as where:
         for place, name in enumerate(job.settings):
             left = None if end is None else (end - time.monotonic()) / (len(job.settings) - place)
@@ -130,6 +135,12 @@ class _Job:
         return Candidate(name, interval, seconds, speed, size, folder=str(path) if keep else ""), found
 
 
+def listed(names: str | Sequence[str]) -> list[str]:
+    """Frameworks' names, each in one spelling; text has commas between them."""
+    apart = names.split(",") if isinstance(names, str) else names
+    return [plain(name) for name in apart if str(name).strip()]
+
+
 def plain(name: str) -> str:
     """A framework's name in one spelling."""
     return str(name).strip().lower().replace("_", "-")
@@ -151,7 +162,7 @@ def _made(
         raise ConfigError("frameworks", list(names), f"names of some: {', '.join(registered.offered())}")
     made: dict[str, Settings] = {}
     own = {plain(name): each for name, each in options.items()}
-    for name in map(plain, names):
+    for name in names:
         heard = {key: value for key, value in shared.items() if key in arguments(name)}  # the baseline has no device
         made[name] = Settings.make(framework=name, task=task, **{**heard, **own.get(name, {})})
     for name in options:

@@ -15,6 +15,8 @@ from typing import Any
 # Keys whose values are never written, at any depth.
 SECRET = frozenset({"token", "hub_token", "hf_token", "use_auth_token", "api_key", "password", "secret"})
 _FILE = re.compile(r"\S.*\.[A-Za-z]\w{0,7}")  # "a.csv", "data/*.jsonl.gz"; a sentence ends otherwise
+_TIME = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _TOKEN = re.compile(r"^(hf|sk)[_-][A-Za-z0-9_-]{20,}$")
 
 
@@ -65,12 +67,35 @@ def read_model(value: Any) -> Any:
     raise ValueError
 
 
+def pairs(text: str) -> dict[str, str]:
+    """`a=1,b=2` as a mapping."""
+    parts = (part.partition("=") for part in text.split(","))
+    return {key.strip(): value.strip() for key, _, value in parts}
+
+
 def read_columns(value: Any) -> Any:
+    """A mapping, a tuple or one name; of text, `text,label` is by place (empty for none), `text=a,label=b` by role."""
+    if isinstance(value, str) and "=" in value:
+        value = pairs(value)
+    elif isinstance(value, str) and "," in value:
+        value = [part.strip() or None for part in value.split(",")]
     names = dict(value) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list | tuple) else value
     given = (*names, *names.values()) if isinstance(names, dict) else names if isinstance(names, tuple) else (names,)
     if not given or not all(name is None or isinstance(name, str) for name in given):
         raise ValueError
     return names
+
+
+def read_seconds(value: Any) -> float:
+    """A number of seconds above 0, or a time as 90s, 5m or 1h."""
+    if isinstance(value, str):
+        found = _TIME.fullmatch(value.strip().lower())
+        if found is None:
+            raise ValueError
+        value = float(found[1]) * _SECONDS[found[2]]
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
+        raise ValueError
+    return float(value)
 
 
 def read_switch(*words: object) -> Callable[[Any], Any]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..config import arguments, settings
 from ..registry import frameworks
+from ..values import read_seconds
 from . import flags, progress, quiet, tables, training
 
 if TYPE_CHECKING:
     from ..evaluation.choice import Candidate, Choice
 
-_BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _OPTIONS = 'settings of single frameworks, in JSON: {"setfit": {"num_iterations": 5}}'
 
 
@@ -42,7 +40,7 @@ def choose(argv: Sequence[str]) -> int:
     quiet.hush()
     from .. import choosing
 
-    asked = [choosing.plain(name) for name in names.split(",") if name.strip()]
+    asked = choosing.listed(names)
     options = {choosing.plain(name): own for name, own in options.items()}
     options |= {name: {**training.drawn(name, own), **own} for name in asked for own in [options.get(name, {})]}
     with progress.watch() as listener:
@@ -88,12 +86,10 @@ def _size(count: float) -> str:
 
 
 def _budget(text: str | None) -> float | None:
-    if text is None:
-        return None
-    found = _BUDGET.fullmatch(text.strip().lower())
-    if found is None or float(found[1]) == 0:
-        raise flags.usage_error(f"--budget is {text!r}: expected a time above 0, as 90s, 5m or 1h.")
-    return float(found[1]) * _SECONDS[found[2]]
+    try:
+        return None if text is None else read_seconds(text)
+    except ValueError as error:
+        raise flags.usage_error(f"--budget is {text!r}: expected a time above 0, as 90s, 5m or 1h.") from error
 
 
 def _options(text: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from .. import values
 from ..errors import ConfigError, UnknownSetting
 from ..training_arguments import INSTEAD, NONE, Argument
 
@@ -169,7 +170,7 @@ def _free(text: str, types: set[str]) -> Any:
     if types & {"int", "float"} and not isinstance(_number(text), str):
         return _number(text)
     if types & {"dict", "object"} and "=" in text:
-        return {key: _scalar(value) for key, value in _pairs(text)}
+        return {key: _scalar(value) for key, value in values.pairs(text).items()}
     if "list" in types and ("," in text or "str" not in types):
         return [_scalar(part.strip()) for part in text.split(",")]
     return text
@@ -181,18 +182,9 @@ def _scalar(text: str) -> Any:
     return None if text.lower() in NONE else _number(text)
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    pairs = [part.partition("=") for part in text.split(",")]
-    return [(key.strip(), value.strip()) for key, _, value in pairs]
-
-
 def read_columns(text: str) -> Any:
     """`text,label` by place (an empty place for none), `text=review,label=stars` by role, or JSON."""
-    if text[:1] in ("{", "["):
-        return _free(text, {"dict", "list"})
-    if "=" in text:
-        return dict(_pairs(text))
-    return tuple(part.strip() or None for part in text.split(",")) if "," in text else text
+    return _free(text, {"dict", "list"}) if text[:1] in ("{", "[") else values.read_columns(text)
 
 
 def explain(arguments: Iterable[Argument], indent: str = "") -> str:

@@ -39,9 +39,16 @@ def test_a_class_that_was_only_declared_is_not_asked_for() -> None:
     assert len(read(rows, validation=0.2)[0]["train"]) == 8
 
 
+def no_row(part: str, label: str, rows: int) -> str:
+    return f"{part}: no row of {label!r} ({rows} to train on): its scores say nothing of these"
+
+
 def test_a_part_far_from_the_size_asked_for_is_told_with_the_reason() -> None:
     few = [{"text": text, "label": label} for text, label in ("ay", "by", "cn", "dn")] * 10
-    assert read(few, validation=0.1)[1] == ["validation: 10 rows instead of 4: equal texts stay on one side"]
+    assert read(few, validation=0.1)[1] == [
+        "validation: 10 rows instead of 4: equal texts stay on one side",
+        no_row("validation", "n", 20),
+    ]
     single = [{"text": f"text {n}", "label": str(n // 2)} for n in range(6)] + [{"text": "text 0", "label": "0"}] * 50
     held = "equal texts stay on one side, and every class keeps one to train on"
     assert read(single, test=0.4)[1] == [f"test: 3 rows instead of 22: {held}"]
@@ -53,15 +60,15 @@ def test_a_part_far_from_the_size_asked_for_is_told_with_the_reason() -> None:
 
 def test_a_part_near_the_size_asked_for_is_not_talked_about() -> None:
     assert read(TEXTS, validation=0.2, test=0.1)[1] == []
-    assert read(TEXTS[:5], validation=0.1)[1] == []
+    assert read(TEXTS[:5], validation=0.1)[1] == [no_row("validation", "n", 2)]
 
 
 def test_texts_of_a_given_part_that_are_trained_on_too_are_counted() -> None:
     rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(20)]
     held = [{"text": text, "label": "a"} for text in ("text 3", "text 3", "other", "text 19")]
     told = "test: 3 of 4 rows have a text that training rows have too: their scores are not of new texts"
-    assert read({"train": rows, "test": held})[1] == [told]
-    assert read({"train": rows, "test": held[2:3]})[1] == []
+    assert read({"train": rows, "test": held})[1] == [told, no_row("test", "b", 10)]
+    assert read({"train": rows, "test": held[2:3]})[1] == [no_row("test", "b", 10)]
     asked = [{"question": f"where {n % 2}?", "context": f"In {n}.", "answers": str(n)} for n in range(8)]
     other = [{"question": "where 0?", "context": "In 1.", "answers": "1"}]
     assert (
@@ -103,3 +110,17 @@ def test_spans_in_the_place_of_labels_are_refused() -> None:
         found([{"text": "Anna sang", "spans": [{"start": 0, "end": 4, "label": "PER"}]}] * 4)
     assert "column 'spans' holds lists of mappings" in str(caught.value)
     assert "task='token-classification'" in str(caught.value)
+
+
+def test_what_the_scores_cannot_tell_is_said() -> None:
+    rows = [(f"text {place}", "ham" if place % 2 else "spam") for place in range(20)] + [("odd one", "rare")]
+    found, said = read(rows, test=0.2)
+    assert {each.label for each in found["test"]} == {"ham", "spam"}
+    assert said == [no_row("test", "rare", 1)]
+    assert read(rows[:20], test=0.2)[1] == []
+
+
+def test_labels_that_differ_in_case_alone_are_told_of() -> None:
+    rows = [(f"text {place}", ("ham", "Ham", "spam")[place % 3]) for place in range(30)]
+    assert "labels that differ in case alone are classes of their own: 'Ham', 'ham'" in read(rows)[1]
+    assert not any("case" in text for text in read([(text, label.lower()) for text, label in rows])[1])

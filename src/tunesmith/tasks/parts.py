@@ -90,6 +90,8 @@ def read_data(
     others |= _adopted(task, parts["train"], chosen, named, given, note)
     for name, dataset in others.items():
         parts[name] = _examples(task, dataset, parts["train"], reading, note)
+    for text in _doubts(parts):
+        note(text)
     return {name: parts[name] for name in ("train", "validation", "test") if name in parts}
 
 
@@ -127,6 +129,27 @@ def _sizes(parts: Mapping[str, Examples], asked: Mapping[str, float], together: 
             yield f"{name}: {len(found)} rows instead of {wanted}: {together} stay on one side{kept}"
 
 
+def _doubts(parts: Mapping[str, Examples]) -> Iterator[str]:
+    """What is to be said of single labels: names that are alike but for their case, and classes that no part scores."""
+    train = parts["train"]
+    if train.kind != "single" or train.labels is None:
+        return
+    folded: dict[str, list[str]] = {}
+    for name in train.labels.names:
+        folded.setdefault(name.casefold(), []).append(name)
+    for names in folded.values():
+        if len(names) > 1:
+            yield f"labels that differ in case alone are classes of their own: {', '.join(map(repr, names))}"
+    for where, held in parts.items():
+        if where == "train" or not (missing := set(train.labels.names) - {e.label for e in held}):
+            continue
+        rows = Counter(e.label for e in train if e.label in missing)
+        named = [f"{name!r} ({rows[name]} to train on)" for name in sorted(rows)]
+        if named:
+            more = f" and {len(named) - _FEW} classes more" if len(named) > _FEW else ""
+            yield f"{where}: no row of {', '.join(named[:_FEW])}{more}: its scores say nothing of these"
+
+
 def _check_classes(parts: Mapping[str, Examples], together: str) -> None:
     """Raises: DataError, where the parts held out took every class but one from the training rows."""
     train, held = parts["train"], {name: parts[name] for name in ("validation", "test") if name in parts}
@@ -135,9 +158,10 @@ def _check_classes(parts: Mapping[str, Examples], together: str) -> None:
     first = train[0].label
     if any(e.label != first for e in train) or all(e.label == first for part in held.values() for e in part):
         return
+    rows = "the one row left to train on has" if len(train) == 1 else f"the {len(train)} rows left to train on all have"
     raise DataError(
-        f"the {len(train)} rows left to train on all have the label {first!r}: {together} stay on one side, and every "
-        f"row of another class was held out. Give {' and '.join(held)} as data, or more rows that differ in each class."
+        f"{rows} the label {first!r}: {together} stay on one side, and every row of another class was held out. "
+        f"Give {' and '.join(held)} as data, or more rows that differ in each class."
     )
 
 

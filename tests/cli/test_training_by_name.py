@@ -123,6 +123,15 @@ def test_the_environment_names_the_workspace(run: Any, monkeypatch: pytest.Monke
         ),
         (["rows.jsonl", "--framework", "baseline", "--lora"], "unknown flag --lora"),
         (
+            ["rows.jsonl", "--framework", "baseline", "--update_config_kwargs", "{}"],
+            "--update-config-kwargs goes with --name: beside FILE each setting is a flag of its own",
+        ),
+        (
+            ["rows.jsonl", "--framework", "baseline", "--train-size=0.8"],
+            "--train-size goes with --name: beside FILE, --test X holds",
+        ),
+        (["rows.jsonl", "--query", "good"], "--query goes with --name: FILE is not in a store of records"),
+        (
             ["rows.jsonl", "--framework", "baseline", "--device", "0"],
             "expected 'cpu' or 'auto': the baseline counts on",
         ),

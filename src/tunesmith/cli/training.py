@@ -30,6 +30,13 @@ A mapping is JSON, or key=value,key=value. `tunesmith config-schema` describes t
 
 
 FOLDER = "model"  # of a run for which none is named
+_OF_RECORDS = {  # flags that go with --name alone -> what says it beside FILE
+    "--update-config-kwargs": "beside FILE each setting is a flag of its own, as --learning-rate 1e-4",
+    "--train-size": "beside FILE, --test X holds a share of the rows out",
+    **dict.fromkeys(
+        ("--workspace", "--query", "--api-url", "--api-key", "--database"), "FILE is not in a store of records"
+    ),
+}
 
 
 def train(argv: Sequence[str]) -> int:
@@ -76,6 +83,9 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, Any], bool]:
     parser.add_argument("--json", action="store_true")
     flags.add(parser, known)
     parser.add_argument("--model", dest="base", default=argparse.SUPPRESS)  # Argilla's name of it
+    for flag, told in _OF_RECORDS.items():
+        if flags.said(argv, flag) is not None and not parser.has(flag):
+            raise flags.usage_error(f"{flag} goes with --name: {told}.")
     named = vars(parser.read(flags.spell_out(argv, known)))
     source, config, as_json = named.pop("file"), named.pop("config"), named.pop("json")
     given = read_yaml(config, framework) if config else {}

@@ -199,10 +199,33 @@ def test_a_process_that_was_killed_is_gone_on_with_by_one_upload_and_one_job(ser
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     service.hold.clear()
-    run = train(output_dir=tmp_path / "out", checkpoint=True, yes=False, test=HELD)
+    run = train(output_dir=tmp_path / "out", checkpoint=True, test=HELD)
     assert count(service, *UPLOADED) == [1, 1]
     assert run.model.job == "ftjob-0001"
     assert run.metrics["test"]["accuracy"] > 0.5
+
+
+def test_held_out_texts_leave_with_consent_alone_also_when_a_job_is_gone_on_with(
+    service: Service, tmp_path: Path
+) -> None:
+    train(output_dir=tmp_path)
+    size = sum(len(row["text"].encode()) for row in HELD)
+    host = service.url.removeprefix("http://").removesuffix("/v1")
+    wanted = f"the texts of 8 held-out rows ({size:,} bytes) go to {host}, to be scored"
+    with pytest.raises(ConfigError) as caught:
+        train(output_dir=tmp_path, yes=False, test=HELD)
+    assert f"yes=True, as consent to this upload: {wanted}" in str(caught.value)
+    asked: list[str] = []
+    with pytest.raises(ConfigError, match="expected a yes"):
+        train(output_dir=tmp_path, yes=False, test=HELD, ask=lambda told: bool(asked.append(told)))
+    assert not service.asked
+    train(output_dir=tmp_path, yes=False, test=HELD, ask=lambda told: asked.append(told) is None)
+    assert asked == [f"{wanted}."] * 2
+    said: list[str] = []
+    train(output_dir=tmp_path, test=HELD, listener=notes(said))
+    assert f"{wanted}." in said
+    assert {turns["messages"][1]["content"] for turns in service.asked} == {row["text"] for row in HELD}
+    assert count(service, *UPLOADED) == [1, 1]
 
 
 def test_a_process_that_died_before_it_wrote_the_job_down_finds_it(service: Service, tmp_path: Path) -> None:

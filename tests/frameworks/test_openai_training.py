@@ -198,7 +198,8 @@ def test_nothing_is_uploaded_without_consent_and_the_error_tells_what_would_be(s
     tokens = tokens_of(ROWS)
     assert f"about {4 * tokens:,} tokens in 4 epochs (an estimate: bytes / 4)" in told
     assert f"about {4 * tokens * 25 / 1e6:,.2f} at 25 per million tokens" in told
-    assert "then the texts of 16 held-out rows, to be scored" in told
+    held = 2 * sum(len(row["text"].encode()) for row in HELD)
+    assert f"then the texts of 16 held-out rows ({held:,} bytes), to be scored" in told
     assert not service.requests
 
 

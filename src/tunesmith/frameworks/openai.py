@@ -100,15 +100,16 @@ class OpenAIFramework:
         }
         calls = openai_calls.connect(service, folder.note)
         with TemporaryDirectory() as aside:
-            scored = sum(len(examples) for name, examples in splits.items() if name != "train")
-            plan = replace(_plan(rows, Path(aside), str(settings.base), service, values), scored=scored)
+            plan = _plan(rows, Path(aside), str(settings.base), service, values)
+            texts = [example.text for name, examples in splits.items() if name != "train" for example in examples]
+            plan = replace(plan, scored=len(texts), scored_size=sum(len(text.encode()) for text in texts))
             method = {name: values[name] for name in METHOD if values[name] != "auto"}
             order = openai_jobs.Order(plan, str(settings.base), method, values["suffix"], settings.seed)
 
-            def agree() -> None:
+            def agree(told: str) -> None:
                 if values["yes"]:  # else it is told where it is asked
-                    folder.note(f"{plan}.")
-                openai_plan.consent(plan, values["yes"], hooks.ask)
+                    folder.note(f"{told}.")
+                openai_plan.consent(told, values["yes"], hooks.ask)
 
             how = {**values, "checkpoint": settings.checkpoint}
             tuning = openai_jobs.tune(order, calls, folder, agree, how)

@@ -65,7 +65,7 @@ ARGUMENTS = table(
             type="float | None",
             lowest=0,
         ),
-        argument("yes", False, "Upload the rows and start the job without asking."),
+        argument("yes", False, "Upload the rows, start the job and send what is scored without asking."),
         argument("poll_interval", 10.0, "Seconds between two looks at the job.", lowest=0.01),
         argument("timeout", 86400.0, "Seconds to wait for the job, which goes on at the service.", lowest=0),
         argument("request_timeout", 120.0, "Seconds that one request may take.", lowest=0.1),

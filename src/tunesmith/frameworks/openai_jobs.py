@@ -72,21 +72,25 @@ class Watch:
         self.folder.event("train", step=step, total=data.get("total_steps"), loss=loss)
 
 
-def tune(order: Order, calls: Calls, folder: RunFolder, agree: Callable[[], None], values: Mapping[str, Any]) -> Tuning:
-    """The job of an order, brought to its end: the one that the folder knows, else a new one after `agree()`.
+def tune(
+    order: Order, calls: Calls, folder: RunFolder, agree: Callable[[str], None], values: Mapping[str, Any]
+) -> Tuning:
+    """The job of an order, brought to its end: the one that the folder knows, else a new one.
 
-    values: `checkpoint`, `poll_interval` and `timeout`.
+    agree: called with what will be sent, before any of it is. values: `checkpoint`, `poll_interval` and `timeout`.
 
     Raises:
-        ConfigError: checkpoint=True, and the folder's job is one of other data or settings.
+        ConfigError: no consent; or checkpoint=True, and the folder's job is one of other data or settings.
         TrainingFailed: the job failed, was cancelled, or did not end in time.
         ServerError: the service refuses a call, or does not answer.
     """
     state = _state(order, folder, values["checkpoint"])
     job = _earlier(state, calls, folder)
     if job is None:
-        agree()
+        agree(str(order.plan))
         job = _start(order, state, calls, folder)
+    elif scoring := order.plan.scoring():
+        agree(scoring)
     watch = Watch(folder)
     job = _wait(job.id, calls, watch, values)
     if job.status != "succeeded" or not job.fine_tuned_model:

@@ -35,7 +35,7 @@ class File:
 class Plan:
     """What is sent where. epochs: a number, or 'auto' where the service decides. counted: how tokens were.
 
-    scored: rows whose texts are sent after the job, to be predicted and scored.
+    scored: rows whose texts are sent after the job, to be predicted and scored. scored_size: the bytes of those texts.
     """
 
     host: str
@@ -45,6 +45,7 @@ class Plan:
     epochs: int | str = "auto"
     price: float | None = None
     scored: int = 0
+    scored_size: int = 0
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {file.told()}" for name, file in self.files.items())
@@ -54,17 +55,24 @@ class Plan:
         told = f"{parts} go to {self.host} to tune {self.base}: about {tokens * times:,} tokens{each} ({self.counted})"
         if self.price is not None:
             told += f", about {tokens * times * self.price / 1e6:,.2f} at {self.price:g} per million tokens"
-        told += f"; then the texts of {self.scored} held-out rows, to be scored" if self.scored else ""
+        told += f"; then {self._held()}, to be scored" if self.scored else ""
         return told if self.price is not None else f"{told}; price_per_million_tokens tells the cost"
 
+    def scoring(self) -> str:
+        """What is sent where the job is there already; '': nothing."""
+        return f"{self._held()} go to {self.host}, to be scored" if self.scored else ""
 
-def consent(plan: Plan, yes: bool, ask: Callable[[str], bool] | None) -> None:
-    """Raises: ConfigError, where the user did not agree to the upload."""
+    def _held(self) -> str:
+        return f"the texts of {self.scored} held-out rows ({self.scored_size:,} bytes)"
+
+
+def consent(told: str, yes: bool, ask: Callable[[str], bool] | None) -> None:
+    """Raises: ConfigError, where the user did not agree to the upload that is `told`."""
     if yes:
         return
     if ask is None:
-        raise ConfigError("yes", False, f"yes=True, as consent to this upload: {plan}")
-    if not ask(f"{plan}."):
+        raise ConfigError("yes", False, f"yes=True, as consent to this upload: {told}")
+    if not ask(f"{told}."):
         raise ConfigError("yes", False, "a yes; nothing was uploaded")
 
 

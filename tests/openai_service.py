@@ -24,7 +24,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from tunesmith.data.labels import Labels
 from tunesmith.frameworks import baseline, baseline_spans, baseline_text
@@ -47,7 +47,8 @@ class Refused(Exception):
 class Fault:
     """What goes wrong with the next `times` requests of a method whose path begins so. status 0: no answer.
 
-    done: the request is carried out, and its answer lost.
+    done: the request is carried out, and its answer lost. body: what is answered in place of the error, of the type
+    `kind`.
     """
 
     method: str
@@ -58,6 +59,8 @@ class Fault:
     message: str = "the tests want it so"
     code: str | None = None
     done: bool = False
+    body: str | None = None
+    kind: str = "application/json"
 
 
 @dataclass
@@ -453,7 +456,8 @@ def failing(service: Service, inner: Any) -> Any:
             await send({"type": "http.response.body", "body": b"{"})
             return None
         told = {"message": fault.message, "type": "tests", "param": None, "code": fault.code}
-        answer = JSONResponse({"error": told}, fault.status, headers=dict(fault.headers))
+        said = json.dumps({"error": told}) if fault.body is None else fault.body
+        answer = Response(said, fault.status, dict(fault.headers), fault.kind)
         return await answer(scope, receive, send)
 
     return app

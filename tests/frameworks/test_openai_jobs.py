@@ -130,8 +130,57 @@ def test_files_that_expired_are_uploaded_again(service: Service, tmp_path: Path)
 
 
 def test_an_address_that_answers_with_a_page_is_told(service: Service) -> None:
-    with pytest.raises(ServerError, match=r"answered 404|Is base_url right"):
+    page = "<!doctype html><title>Documentation</title>"
+    service.faults.append(Fault("POST", "/docs/files", 200, body=page, kind="text/html"))
+    with pytest.raises(ServerError, match=r"/docs answered 200: .*<title>Documentation.* Is base_url right\?"):
         train(base_url=service.url.removesuffix("/v1") + "/docs")
+
+
+STEPS = [
+    ("POST", FILES),
+    ("POST", JOBS),
+    ("GET", f"{JOBS}/ftjob-0001"),
+    ("GET", f"{JOBS}/ftjob-0001/events"),
+    ("GET", f"{JOBS}/ftjob-0001/checkpoints"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), STEPS)
+def test_an_answer_that_is_cut_is_asked_for_again(service: Service, method: str, path: str) -> None:
+    service.faults.append(Fault(method, path, 200, times=2, body='{"id": "fi'))
+    said: list[str] = []
+    train(listener=notes(said))
+    assert sum("is no whole JSON" in text and "again in" in text for text in said) == 2
+    service.faults.append(Fault(method, path.replace("0001", "0002"), 200, times=99, body='{"id": "fi'))
+    with pytest.raises(ServerError, match=r"answered 200: .*is no whole JSON.*\(2 tries\)\.$") as caught:
+        train(retries=1)
+    assert (caught.value.status, caught.value.retryable) == (200, True)
+
+
+def test_a_job_whose_creation_had_a_cut_answer_is_not_created_twice(service: Service) -> None:
+    service.faults.append(Fault("POST", JOBS, 200, done=True, body='{"id": "ft'))
+    train()
+    assert list(service.jobs) == ["ftjob-0001"]
+
+
+@pytest.mark.parametrize(("method", "path"), STEPS[:3])
+@pytest.mark.parametrize("body", ["null", "[]", "5", '{"error": {"message": "out of money"}}'])
+def test_an_answer_of_another_form_is_an_error_at_once(service: Service, method: str, path: str, body: str) -> None:
+    service.faults.append(Fault(method, path, 200, times=99, body=body))
+    with pytest.raises(ServerError, match=r"answered 200: .*has no id.*Is base_url right\?$") as caught:
+        train()
+    assert (caught.value.status, caught.value.retryable) == (200, False)
+    assert service.requests[f"failed {method} {path}"] == 1
+    assert "out of money" in str(caught.value) or "error" not in body
+
+
+@pytest.mark.parametrize(("method", "path"), STEPS[3:])
+@pytest.mark.parametrize("body", ["null", "[]", '{"data": 5}', '{"data": [null]}'])
+def test_a_list_of_another_form_is_an_error_at_once(service: Service, method: str, path: str, body: str) -> None:
+    service.faults.append(Fault(method, path, 200, times=99, body=body))
+    with pytest.raises(ServerError, match=r"answered 200: asking for .*Is base_url right\?$") as caught:
+        train(validation=HELD)
+    assert not caught.value.retryable
 
 
 # The job

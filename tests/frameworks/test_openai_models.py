@@ -18,6 +18,7 @@ from openai_service import Fault, Service
 from tunesmith import Run
 from tunesmith.errors import (
     RowError,
+    ServerError,
     TunesmithError,
 )
 
@@ -115,6 +116,38 @@ def test_a_refused_text_is_empty_and_told(service: Service) -> None:
 def test_a_second_text_is_refused_in_predicting(tuned: Run) -> None:
     with pytest.raises(RowError, match="row 0, column 'pair'"):
         tuned.predict([("one", "two")])
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("null", "null, which has no choices"),
+        ("[]", r"\[\], which has no choices"),
+        ('{"choices": []}', "has no choices"),
+        ('{"error": {"message": "out of money"}}', "out of money.* has no choices"),
+        ('{"choices": [{"index": 0}]}', "has no message"),
+        ('{"choices": [{"message": null}]}', "has no message"),
+        ('{"choices": [null]}', "has no message"),
+        ('{"choices": {"a": 1}}', "not what the API gives"),
+        ('{"choices": [{"message": {"content": 5}}]}', "not what the API gives"),
+        ('{"choices": [{"message": {"content": "ham"}, "logprobs": [1]}]}', "not what the API gives"),
+    ],
+)
+def test_an_answer_of_another_form_is_an_error_at_once(service: Service, tuned: Run, body: str, told: str) -> None:
+    service.faults.append(Fault("POST", CHAT, 200, times=99, body=body))
+    with pytest.raises(ServerError, match=rf"answered 200: asking the model: .*{told}.*Is base_url right\?$") as caught:
+        tuned.predict(["hi"])
+    assert (caught.value.status, caught.value.retryable) == (200, False)
+    assert service.requests[f"failed POST {CHAT}"] == 1
+
+
+def test_an_answer_that_is_cut_is_asked_for_again(service: Service, tuned: Run) -> None:
+    service.faults.append(Fault("POST", CHAT, 200, body='{"choices": [{"mess'))
+    assert tuned.predict(["hi"])[0].label in ("ham", "spam")
+    service.faults.append(Fault("POST", CHAT, 200, times=99, body='{"choices": [{"mess'))
+    with pytest.raises(ServerError, match=r"asking the model: .* is no whole JSON.*\(6 tries\)\.$") as caught:
+        tuned.predict(["hi"])
+    assert (caught.value.status, caught.value.retryable) == (200, True)
 
 
 def test_an_error_in_the_middle_stops_the_rest(service: Service, tuned: Run) -> None:

@@ -15,6 +15,7 @@ from ..metrics.tagging import is_prefixed, split_tag
 from ..tasks.base import Example, Prediction, Span
 from ..tasks.token_classification import is_by_word
 from .base import TARGET, TEXT
+from .openai_calls import whole
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,12 @@ def reader(task: str, kind: str) -> Read:
 
 
 def answer_of(completion: Any) -> Answer:
-    """The answer in a chat completion of the service."""
-    choice = completion.choices[0]
+    """The answer in a chat completion of the service.
+
+    Raises:
+        LookupError, AttributeError, TypeError: what came is no completion; see `openai_calls.whole`.
+    """
+    choice = whole(whole(completion, "choices").choices[0], "message")
     logprobs = getattr(choice, "logprobs", None)
     listed = (logprobs.content or ()) if logprobs is not None else ()
     tokens, start = [], 0

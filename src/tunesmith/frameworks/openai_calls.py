@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -20,6 +21,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between tries, doubled each time
 PATIENCE = 300.0  # seconds that a service may ask to wait; more is an error at once
 _AGAIN = (408, 409, 429)
 _SAFE = ("localhost", "127.0.0.1", "::1")
+_CUT = (json.JSONDecodeError, UnicodeDecodeError)  # what the client raises for a body of status 200 that is no JSON
+_OTHER = (AttributeError, LookupError, TypeError)  # what reading an answer of another form raises
+_SHOWN = 200  # characters of an answer that an error tells
 
 T = TypeVar("T")
 Note = Callable[[str], None]
@@ -122,30 +126,29 @@ class Calls:
     note: Note
 
     def __call__(self, what: str, call: Callable[[Any], T]) -> T:
-        """`call(client)`, tried again where that may help: no answer, 408, 409, 429, 500 and above; `retries` times.
+        """`call(client)`, tried again where that may help: no answer, one that is cut, 408, 409, 429, 500 and above.
 
-        The service's Retry-After is kept to; else each wait is twice the one before.
+        It is tried again `retries` times. The service's Retry-After is kept to; else each wait is twice the one before.
 
         Raises:
-            ServerError: the service refuses, or did not answer as often as it was asked.
+            ServerError: the service refuses, did not answer as often as it was asked, or answers in another form than
+                `call` reads.
         """
         import openai
 
         most = self.service.retries
         for tried in range(most + 1):
             try:
-                answer = call(self.client)
-            except openai.APIError as error:
+                return call(self.client)
+            except (openai.APIError, *_CUT) as error:
                 wait = _wait(error, tried)
                 if wait is None or tried == most:
                     raise self._told(what, error, tried + 1) from error
                 self.note(f"{what}: {_reason(error)}; again in {wait:g} s (try {tried + 2} of {most + 1})")
                 time.sleep(wait)
-            else:
-                if isinstance(answer, str):  # a page, not an object
-                    why = f"{what}: it is a page, no JSON. Is base_url right?"
-                    raise ServerError(self.service.base_url, 200, why, retryable=False)
-                return answer
+            except _OTHER as error:
+                why = f"{what}: it is not what the API gives there ({error}). Is base_url right?"
+                raise ServerError(self.service.base_url, 200, why, retryable=False) from error
         raise AssertionError("unreachable")
 
     def optional(self, what: str, call: Callable[[Any], T], otherwise: T) -> T:
@@ -158,7 +161,7 @@ class Calls:
             return otherwise
 
     def _told(self, what: str, error: Any, tries: int) -> ServerError:
-        status = getattr(error, "status_code", None)
+        status = 200 if isinstance(error, _CUT) else getattr(error, "status_code", None)
         retryable = _may_pass(error)
         told = f"{what}: {_reason(error)}"
         if status in (401, 403):
@@ -168,8 +171,24 @@ class Calls:
         return ServerError(self.service.base_url, status, f"{told}.", retryable=retryable)
 
 
+def whole(answer: Any, *fields: str) -> Any:
+    """An answer, or a part of one, that has these fields; the client gives what came, whatever its form.
+
+    Raises:
+        LookupError: it has not; a call that is made by `Calls` is a `ServerError` then.
+    """
+    for name in fields:
+        if not getattr(answer, name, None):
+            own = getattr(answer, "to_json", None)
+            told = own(indent=None, warnings=False) if own else json.dumps(answer, ensure_ascii=False)
+            raise LookupError(f"{told[:_SHOWN]}, which has no {name}")
+    return answer
+
+
 def _may_pass(error: Any) -> bool:
     """Whether the same call may succeed later."""
+    if isinstance(error, _CUT):
+        return True
     status = getattr(error, "status_code", None)
     if status is None:
         return type(error).__name__ in ("APIConnectionError", "APITimeoutError")
@@ -203,6 +222,8 @@ def _retry_after(response: Any) -> float | None:
 
 def _reason(error: Any) -> str:
     """What the service said, in one line."""
+    if isinstance(error, _CUT):
+        return f"the answer is no whole JSON: {error}"
     body = error.body if isinstance(error.body, Mapping) else {}
     said = body.get("message") or error.message or type(error).__name__
     cause = f" ({error.__cause__})" if error.__cause__ is not None and str(error.__cause__) else ""

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import ArtifactError, ConfigError, ServerError, TrainingFailed
 from ..folder import RunFolder
 from .openai_arguments import METHOD
-from .openai_calls import Calls
+from .openai_calls import Calls, whole
 from .openai_plan import Plan
 
 STATE = "openai_job.json"  # in the run's folder, written before the job is waited for
@@ -133,7 +133,7 @@ def _earlier(state: dict[str, Any], calls: Calls, folder: RunFolder) -> Any:
     """The job to go on with, or None."""
     job = None
     if state["job"]:
-        job = calls.optional("looking for the job", lambda c: c.fine_tuning.jobs.retrieve(state["job"]), None)
+        job = calls.optional("looking for the job", lambda c: _job(c, state["job"]), None)
     elif "train" in state["files"]:  # the process died before it could write the job down
         job = calls("looking for the job", lambda c: _with_file(c, state["files"]["train"]))
     if job is None:
@@ -144,6 +144,10 @@ def _earlier(state: dict[str, Any], calls: Calls, folder: RunFolder) -> Any:
     folder.note(f"goes on with the job {job.id}, which is {job.status}: nothing is uploaded")
     folder.write_json(STATE, {**state, "job": job.id})
     return job
+
+
+def _job(client: Any, name: str) -> Any:
+    return whole(client.fine_tuning.jobs.retrieve(name), "id", "status")
 
 
 def _with_file(client: Any, file: str) -> Any:
@@ -172,7 +176,7 @@ def _start(order: Order, state: dict[str, Any], calls: Calls, folder: RunFolder)
 
 
 def _is_there(file: str, calls: Calls) -> bool:
-    found: Any = calls.optional("looking for a file", lambda client: client.files.retrieve(file), None)
+    found: Any = calls.optional("looking for a file", lambda client: whole(client.files.retrieve(file), "id"), None)
     return found is not None
 
 
@@ -181,7 +185,7 @@ def _upload(name: str, path: Path, calls: Calls) -> str:
 
     def upload(client: Any) -> Any:
         with path.open("rb") as opened:
-            return client.files.create(file=(name, opened), purpose="fine-tune")
+            return whole(client.files.create(file=(name, opened), purpose="fine-tune"), "id")
 
     return str(calls(f"uploading {name}", upload).id)
 
@@ -202,7 +206,7 @@ def _creation(order: Order, files: Mapping[str, str]) -> Callable[[Any], Any]:
     def create(client: Any) -> Any:
         made = _with_file(client, files["train"]) if tried else None
         tried.append(True)
-        return made or client.fine_tuning.jobs.create(**wanted)
+        return made or whole(client.fine_tuning.jobs.create(**wanted), "id")
 
     return create
 
@@ -211,7 +215,7 @@ def _wait(job: str, calls: Calls, watch: Watch, values: Mapping[str, Any]) -> An
     """The job when it has ended."""
     end = time.monotonic() + values["timeout"]
     while True:
-        found = calls(f"asking for the job {job}, which goes on there", lambda c: c.fine_tuning.jobs.retrieve(job))
+        found = calls(f"asking for the job {job}, which goes on there", lambda c: _job(c, job))
         news: list[Any] = calls.optional("asking for events", lambda c: _news(c, job, watch.seen), [])
         for event in news:
             watch.take(event)
@@ -238,19 +242,23 @@ def _news(client: Any, job: str, seen: set[str]) -> list[Any]:
 
 def _tuning(job: Any, calls: Calls, watch: Watch, validated: bool) -> Tuning:
     """The model of a job that succeeded: of its checkpoints the one that fits the validation rows best."""
-    checkpoints: list[Any] = calls.optional(
-        "asking for checkpoints", lambda c: list(c.fine_tuning.jobs.checkpoints.list(job.id, limit=_NEWEST)), []
-    )
-    losses = [(each.metrics.full_valid_loss, -each.step_number, each) for each in checkpoints if each.metrics]
-    scored = [(loss, step, each) for loss, step, each in losses if loss is not None] if validated else []
+    losses: list[Any] = calls.optional("asking for checkpoints", lambda c: _losses(c, job.id), [])
+    scored = losses if validated else []
     model, chosen = job.fine_tuned_model, _resolved(job)
     if scored:
         loss, step, best = min(scored, key=lambda each: each[:2])
         chosen |= {"full_valid_loss": loss, "step": -step}
         if -step < max(-each[1] for each in scored):
-            model = best.fine_tuned_model_checkpoint
+            model = best
             watch.folder.note(f"the checkpoint of step {-step} fits the validation rows best: {model}")
     return Tuning(job.id, model, tuple(watch.history), {**chosen, "model": model}, _results(job, calls, watch.folder))
+
+
+def _losses(client: Any, job: str) -> list[tuple[float, int, str]]:
+    """(loss on the validation rows, -step, name) of each checkpoint that was scored on them."""
+    checkpoints = client.fine_tuning.jobs.checkpoints.list(job, limit=_NEWEST)
+    scored = [each for each in checkpoints if each.metrics and each.metrics.full_valid_loss is not None]
+    return [(each.metrics.full_valid_loss, -each.step_number, each.fine_tuned_model_checkpoint) for each in scored]
 
 
 def _resolved(job: Any) -> dict[str, Any]:

@@ -50,11 +50,11 @@ class Asking:
         """What the model writes for a text.
 
         Raises:
-            ServerError: the service refuses.
+            ServerError: the service refuses, or answers with no completion.
         """
         probable = self.probable  # other threads may change it meanwhile
         try:
-            return answer_of(self.calls("asking the model", lambda client: self._ask(client, text, probable)))
+            return self.calls("asking the model", lambda client: answer_of(self._ask(client, text, probable)))
         except ServerError as error:
             if not (probable and error.status in (400, 422) and "logprob" in str(error)):
                 raise

@@ -12,7 +12,7 @@ EXAMPLES: dict[str, TunesmithError] = {
     "UnknownName": errors.UnknownName("task", "text-clasification", ["text-classification", "token-classification"]),
     "ConfigError": errors.ConfigError("merge", "fold", "'concat', 'pack' or None"),
     "UnknownSetting": errors.UnknownSetting("learning_rat", ["learning_rate"]),
-    "RowError": errors.RowError(3, "text", "is empty: expected text", source="reviews.csv"),
+    "RowError": errors.RowError(3, "text", "is empty: expected text", source="train"),
     "QueryError": errors.QueryError("status:Default AND (good", 24, "ends too early: a bracket is missing"),
     "NothingToTrain": errors.NothingToTrain("reviews.csv", {"no label": 12}),
     "UnknownField": errors.UnknownField("anotation", "Text2TextRecord", ["text", "annotation"]),

@@ -194,9 +194,10 @@ def _single(cells: Sequence[Any], declared: Sequence[str] | None, untyped: bool)
             found = set(map(canonical, found))
         names = _in_order(found)
     if len(names) < 2:
+        score = ", or ask for regression if the label is a score" if NUMBER.fullmatch(names[0]) else ""
         raise DataError(
             f"every labelled row has the label {names[0]!r}; classification needs at least two classes. "
-            "Add rows of another class, or ask for regression if the label is a score."
+            f"Add rows of another class{score}."
         )
     return Labels("single", names)
 

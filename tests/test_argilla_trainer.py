@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import warnings
@@ -494,6 +495,18 @@ def test_a_former_run_that_is_gone_is_no_hindrance(
     again.train(tmp_path / "other")
     assert again.comparison is None
     assert "cannot be compared with" in caplog.text
+
+
+def test_a_folder_of_its_own_last_run_that_is_gone_is_no_hindrance(
+    spam: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = ArgillaTrainer(spam, "baseline", train_size=0.7)
+    trainer.train(tmp_path / "kept")
+    trainer.train(tmp_path / "gone")
+    shutil.rmtree(tmp_path / "gone")
+    assert trainer.train(tmp_path / "gone")["test"]["f1"] > 0.5
+    assert f"this run cannot be compared with {tmp_path / 'gone'}: " in caplog.text
+    assert trainer.comparison is None, "the one before is of another run"
 
 
 def test_records_that_are_gone_meanwhile_are_no_hindrance(

@@ -136,8 +136,7 @@ class ArgillaTrainer:
             consent = bool(self._config.get("yes"))
             before = improving.former(self._train, records, self.task, folder, self._run, consent=consent)
         self._run = api.train(self._train, output_dir=folder, listener=listener, ask=ask, **given)
-        if before is not None:
-            self.comparison = improving.judged(before, self._run, self._train, records)
+        self.comparison = None if before is None else improving.judged(before, self._run, self._train, records)
         self._agent = f"{self.framework}:{folder or datetime.now().isoformat(timespec='seconds')}"
         return {split: dict(scores) for split, scores in self._run.metrics.items()}
 

@@ -37,18 +37,24 @@ def former(train: Any, test: Any, task: str, output_dir: str, last: Run | None, 
     consent: whether records may be sent to a service; without, a model that a service keeps is not asked.
     """
     if last is not None:
-        if not _may_ask(last, consent):
-            return None
-        name = str(last.folder.path or "the run before")
-        return Former(name, _learned(last, train), last.predict(test))
+        return _former_of(last, train, test, task, consent)
     for folder in (_in_history(train, test), output_dir):
         if folder and Path(folder, "run.lock").is_file():
-            try:
-                run = api.load(folder)
-                if run.task.name == task and _may_ask(run, consent):
-                    return Former(os.fspath(folder), _learned(run, train), run.predict(test))
-            except Exception as error:  # whatever an old folder holds, it is no reason not to train
-                _log.warning("the run in %s cannot be compared with: %s", folder, error)
+            found = _former_of(folder, train, test, task, consent)
+            if found is not None:
+                return found
+    return None
+
+
+def _former_of(run: Run | str | os.PathLike[str], train: Any, test: Any, task: str, consent: bool) -> Former | None:
+    """A run, or that of a folder, and what it predicts; None where it cannot."""
+    where = (run.folder.path or "the run before") if isinstance(run, Run) else run
+    try:
+        opened = run if isinstance(run, Run) else api.load(run)
+        if opened.task.name == task and _may_ask(opened, consent):
+            return Former(os.fspath(where), _learned(opened, train), opened.predict(test))
+    except Exception as error:  # whatever an old folder holds, it is no reason not to train
+        _log.warning("this run cannot be compared with %s: %s", where, error)
     return None
 
 

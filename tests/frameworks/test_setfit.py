@@ -98,6 +98,34 @@ def test_a_label_that_all_rows_have_is_predicted_for_all(base: str, tmp_path: Pa
     assert scores(tunesmith.load(tmp_path)) == pytest.approx(scores(run), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"multi_target_strategy": "multi-output"},
+        {"multi_target_strategy": "classifier-chain"},
+        {"use_differentiable_head": True, "num_epochs": (1, 40), "head_learning_rate": 0.1},
+    ],
+)
+def test_the_one_label_of_a_data_set_is_learned_beside_none(
+    base: str, tmp_path: Path, settings: Mapping[str, Any]
+) -> None:
+    rows = [{"text": text, "label": ["urgent"] if place % 2 else []} for place, text in enumerate(tiny.TEXTS)]
+    settings = {"max_steps": 40, "body_learning_rate": 1e-3, **settings}
+    run = fit(base, rows, tmp_path, **settings)
+    texts = [row["text"] for row in rows]
+    assert [list(each.labels) for each in run.predict(texts)] == [row["label"] for row in rows]
+    assert scores(tunesmith.load(tmp_path), texts) == pytest.approx(scores(run, texts), abs=1e-6)
+    opened = tunesmith.load(tmp_path).model
+    assert opened.predict(texts).tolist() == run.model.predict(texts).tolist(), "as the library itself predicts"
+
+
+def test_one_label_that_all_rows_have_is_refused(base: str) -> None:
+    rows = [{"text": text, "label": ["urgent"]} for text in tiny.TEXTS]
+    with pytest.raises(TrainingFailed, match="every row has the one label"):
+        fit(base, rows)
+
+
 @pytest.mark.parametrize("loss", ["SupConLoss", "BatchHardTripletLoss", "ContrastiveLoss"])
 def test_each_loss_trains_and_moves_the_encoder(base: str, loss: str) -> None:
     still = fit(base, max_steps=-1, num_epochs=(0, 1))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..config import Settings
 from ..data.labels import Labels
-from ..errors import ConfigError
+from ..errors import ConfigError, TrainingFailed
 from ..folder import RunFolder
 from ..tasks.base import Example, Examples, Prediction
 from ..tasks.text_classification import by_scores
@@ -61,7 +61,7 @@ def fit(encoder: Any, examples: Examples, values: Mapping[str, Any], settings: S
             values["normalize_embeddings"],
             None if several else list(labels.names),
         )
-        model.fit(texts, gold.astype(int).tolist(), **_of_head(values))
+        _train_head(model, texts, gold.astype(int), values)
     kept = {"head_params": dict(values["head_params"] or {})}
     origin = encoders.origin(encoder, settings)
     return _trained(model, labels, kept, history=history, origin=origin)
@@ -135,6 +135,20 @@ def _train_body(
         return encoders.train(encoder, _loss(encoder, pairs, values), made, told, folder, epochs=steps * batch / each)
 
 
+def _train_head(model: Any, texts: Sequence[str], gold: Any, values: Mapping[str, Any]) -> None:
+    """gold: class ids, (rows,), or zeros and ones, (rows, labels).
+
+    Raises:
+        TrainingFailed: every row has the one label that there is.
+    """
+    if gold.shape[1:] == (1,) and gold.all():
+        raise TrainingFailed("setfit learns nothing where every row has the one label: add rows without it.")
+    if model.has_differentiable_head:
+        model.fit(texts, gold.tolist(), **_of_head(values))
+    else:  # the library hands lists of lists to scikit-learn, which are no table where each has one number
+        model.model_head.fit(model.encode(texts, show_progress_bar=False), gold)
+
+
 def _loss(encoder: Any, pairs: Pairs, values: Mapping[str, Any]) -> Any:
     from sentence_transformers.sentence_transformer import losses
     from setfit.losses import SupConLoss
@@ -184,7 +198,7 @@ def _infer(model: Trained, examples: Sequence[Example], batch_size: int) -> list
     )
     several = labels.kind == "multi"
     if several:
-        whole = chances[..., -1] if chances.ndim == 3 else chances
+        whole = chances[..., -1] if chances.ndim == 3 else chances[:, -len(labels) :]  # one label has two columns
     else:
         whole = np.zeros((len(examples), len(labels)))  # a class that no training row has keeps 0
         whole[:, getattr(head, "classes_", np.arange(len(labels)))] = chances

@@ -32,8 +32,13 @@ def made(strategy: str | None, params: Mapping[str, Any]) -> Any:
 def differentiable(features: int, labels: int, *, several: bool, device: Any) -> Any:
     """The library's own head: one linear layer of torch."""
     from setfit import SetFitHead
+    from torch.nn import Linear
 
-    return SetFitHead(in_features=features, out_features=labels, multitarget=several, device=device)
+    head = SetFitHead(in_features=features, out_features=max(labels, 2), multitarget=several, device=device)
+    if head.out_features != labels:  # the library knows no head of one
+        head.linear, head.out_features = Linear(features, labels, device=device), labels
+        head.apply(head._init_weight)
+    return head
 
 
 def save(head: Any, strategy: str | None, params: Mapping[str, Any], folder: Path) -> None:
@@ -103,7 +108,7 @@ def _several(strategy: str, params: Mapping[str, Any], parts: Sequence[Any]) -> 
     head = made(strategy, params)
     head.estimators_ = list(parts)
     if strategy == "one-vs-rest":
-        rows = np.vstack([np.ones(len(parts), dtype=int), np.eye(len(parts), dtype=int)])
+        rows = np.vstack([np.zeros(len(parts), dtype=int), np.eye(len(parts), dtype=int)])
         head.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(rows)
         head.classes_ = head.label_binarizer_.classes_
     else:

@@ -158,6 +158,13 @@ def test_settings_reach_the_trainer(base: str) -> None:
     assert run.model.model_body.max_seq_length == 7
 
 
+@pytest.mark.parametrize(("share", "rates"), [(1.0, [0, 1, 2, 3]), (0.5, [0, 2, 4, 2]), (0.3, [0, 2, 4, 2])])
+def test_the_rate_grows_over_the_share_of_steps_that_is_named(base: str, share: float, rates: list[int]) -> None:
+    run = fit(base, max_steps=4, warmup_proportion=share, body_learning_rate=4e-3, logging_steps=1)
+    logged = [each["learning_rate"] for each in run.framework_model.history if "learning_rate" in each]
+    assert logged == pytest.approx([rate * 1e-3 for rate in rates])
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

@@ -124,7 +124,7 @@ def _train_body(
         "max_steps": steps,
         "per_device_train_batch_size": batch,
         "learning_rate": _pair(values["body_learning_rate"])[0],
-        "warmup_steps": values["warmup_proportion"],
+        "warmup_steps": math.ceil(steps * values["warmup_proportion"]),
         "weight_decay": values["l2_weight"] or 0.0,
         "fp16": values["use_amp"],
         "logging_steps": values["logging_steps"],

@@ -127,6 +127,34 @@ def test_settings_reach_the_trainer_and_the_model(base: str) -> None:
     assert run.model.max_seq_length == 5
 
 
+def test_a_base_is_read_whole_from_the_cache_that_is_named(base: str, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    kept = tmp_path / "models--some--encoder"  # as the hub's cache lies on disk
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text("0" * 40)
+    first = Transformer(base)
+    made = SentenceTransformer(modules=[first, Pooling(first.get_embedding_dimension(), "cls"), Normalize()])
+    made.save_pretrained(str(kept / "snapshots" / ("0" * 40)))
+    options = {"cache_dir": str(tmp_path), "local_files_only": True}
+    opened = fit("some/encoder", SCORED, model_args=options, max_steps=1, learning_rate=0.0).model
+    assert [type(each).__name__ for each in opened] == ["Transformer", "Pooling", "Normalize"]
+    assert opened.encode(T[0]) == pytest.approx(made.encode(T[0]), abs=1e-6)
+
+
+def test_without_leave_to_ask_the_hub_it_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    asked: list[Any] = []
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(type(get_session()), "send", lambda *given, **more: asked.append(given) or 1 / 0)
+    with pytest.raises(ArtifactError, match="some/absent"):
+        fit("some/absent", SCORED, model_args={"local_files_only": True})
+    assert not asked
+
+
 def test_a_folder_of_another_tool_is_no_model_of_it(base: str, tmp_path: Path) -> None:
     run = fit(base, SCORED)
     run.save(tmp_path)

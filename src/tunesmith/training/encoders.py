@@ -19,7 +19,10 @@ from .quantization import unheard
 with unheard():  # these import peft
     from transformers.utils import logging
 
-_OWN = ("revision", "trust_remote_code", "token")  # arguments of the library itself; others go on to from_pretrained
+_OWN = {  # arguments of from_pretrained that the library takes itself, for all files, and its names of them
+    **{name: name for name in ("revision", "trust_remote_code", "token", "local_files_only")},
+    "cache_dir": "cache_folder",
+}
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def open_encoder(name: str, options: Mapping[str, Any] | None = None, *, device:
     from sentence_transformers import SentenceTransformer
 
     given = dict(options or {})
-    own = {key: given.pop(key) for key in _OWN if key in given}
+    own = {theirs: given.pop(key) for key, theirs in _OWN.items() if key in given}
     where = minilm()[0] if name == MINILM_ALIAS else name
     try:
         with _no_bars():

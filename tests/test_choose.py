@@ -172,6 +172,19 @@ def test_entities_are_chosen_by_their_f1_and_nothing_is_kept(tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("device", [0, "cuda:0"])
+def test_a_gpu_for_all_says_nothing_to_a_framework_that_uses_none(device: Any) -> None:
+    choice = tunesmith.choose(ROWS, frameworks=["baseline"], device=device)
+    assert (choice.candidates[0].reason, choice.taken) == ("", "baseline")
+    own = tunesmith.choose(ROWS, frameworks=["baseline"], options={"baseline": {"device": device}})
+    assert own.candidates[0].reason.startswith("setting 'device' is 0: expected 'cpu' or 'auto'")
+
+
+def test_a_gpu_that_is_not_there_is_told_of_a_framework_that_uses_one(bert: str) -> None:
+    choice = tunesmith.choose(ROWS, frameworks=["transformers"], options={"transformers": {"base": bert}}, device=99)
+    assert choice.candidates[0].reason.startswith("setting 'device' is 99: expected the number of a GPU")
+
+
 def test_names_and_settings_are_checked_before_data_is_read() -> None:
     for given, error, match in (
         ({"frameworks": ["setfitt"]}, UnknownName, "Did you mean 'setfit'"),

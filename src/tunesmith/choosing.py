@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from . import api
-from .config import Settings, arguments, settings
+from .config import Settings, arguments, check, settings
 from .errors import ConfigError, TrainingFailed, TunesmithError, UnknownSetting
 from .evaluation import record
 from .evaluation.choice import Candidate, Choice, decide
@@ -54,7 +54,8 @@ def choose(
     budget: seconds for all, or "5m"; each may use its share of what is left.
     options: a framework's name -> its own settings.
     output_dir: where each run is kept, in a folder of the framework's name; empty keeps none.
-    shared: settings of the data (`columns`, `limit`, `label_kind` …), `seed` and `device`.
+    shared: settings of the data (`columns`, `limit`, `label_kind` …), `seed` and `device` (the number of a GPU
+        is for those that compute on one).
 
     Raises:
         UnknownName: no such task or framework. ConfigError: a setting that no framework could use.
@@ -163,12 +164,25 @@ def _made(
     made: dict[str, Settings] = {}
     own = {plain(name): each for name, each in options.items()}
     for name in names:
-        heard = {key: value for key, value in shared.items() if key in arguments(name)}  # the baseline has no device
-        made[name] = Settings.make(framework=name, task=task, **{**heard, **own.get(name, {})})
+        made[name] = Settings.make(framework=name, task=task, **{**_heard(name, shared), **own.get(name, {})})
     for name in options:
         if plain(name) not in made:
             raise ConfigError("options", name, f"frameworks that are asked for: {', '.join(made)}")
     return made
+
+
+def _heard(name: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings for all that a framework can use; the number of a GPU is for those that compute on one.
+
+    Raises:
+        UnknownName, ConfigError: no such framework, or device.
+    """
+    heard = {key: value for key, value in shared.items() if key in arguments(name)}
+    member = registered.get(name)
+    on_gpu = "device" in getattr(member, "heeds", ()) and not getattr(member, "cpu_alone", "")
+    if not on_gpu and isinstance(check("device", heard.get("device"), name), int):
+        del heard["device"]
+    return heard
 
 
 def _splits(task: Task, train: Any, validation: Any, test: Any, chosen: Settings) -> dict[str, Examples]:

@@ -16,7 +16,7 @@ from ..hooks import Hooks
 from ..tasks.base import Examples, Task
 from ..training_arguments import Argument
 from .base import TEXT, TOKENS
-from .trained import Trained, kept, read, refuse_hooks
+from .trained import Trained, kept, read, refuse_gpu, refuse_hooks
 
 _PAIRS = {TEXT: "baseline_text", TOKENS: "baseline_spans"}
 
@@ -38,6 +38,7 @@ class BaselineFramework:
     name: str = "baseline"
     heeds: tuple[str, ...] = ("device",)
     packages: tuple[str, ...] = ("scikit-learn", "scipy")
+    cpu_alone: str = "the baseline counts on the CPU"
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
@@ -53,8 +54,7 @@ class BaselineFramework:
         Raises:
             ConfigError: a base, a GPU, or an object that only other frameworks take.
         """
-        if isinstance(settings.device, int):
-            raise ConfigError("device", settings.device, "'cpu' or 'auto': the baseline counts on the CPU")
+        refuse_gpu(self.cpu_alone, settings)
         if settings.base is not None:
             raise ConfigError("base", settings.base, "None: the baseline starts from no model")
         refuse_hooks(self.name, settings, hooks)

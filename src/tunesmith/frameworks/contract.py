@@ -55,6 +55,7 @@ class Framework(Protocol):
 
     arguments: its own settings by name. heeds: the settings of `Settings` that it reads beside those that all do.
     packages: distributions whose versions go into the lock. Importing its module imports no library.
+    One that heeds `device` and computes on no GPU says why in `cpu_alone`, a text; others need not have it.
     """
 
     @property

@@ -19,7 +19,7 @@ from . import spacy_arguments, spacy_choosing
 from .spacy_choosing import FIRST, component_of
 from .spacy_data import SpacyData
 from .spacy_transformers_rows import predictions, write_gold, write_texts
-from .trained import Trained, kept, read, refuse_hooks
+from .trained import Trained, kept, read, refuse_gpu, refuse_hooks
 from .worker import Worker, read_rows
 from .worker_base import LocalBase, Served, local_base, readable
 
@@ -44,6 +44,7 @@ class SpacyTransformersFramework(SpacyData):
     name: str = NAME
     heeds: tuple[str, ...] = ("device",)
     packages: tuple[str, ...] = ()  # they are in its environment: tunesmith.json names them
+    cpu_alone: str = "its environment has no CuPy, by which spaCy computes on a GPU"
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
@@ -55,9 +56,7 @@ class SpacyTransformersFramework(SpacyData):
         Raises:
             NoEnvironment: its environment is not there. ConfigError, UnknownSetting, ArtifactError: what is in the way.
         """
-        if isinstance(settings.device, int):
-            expected = "'auto' or 'cpu': its environment has no CuPy, by which spaCy computes on a GPU"
-            raise ConfigError("device", settings.device, expected)
+        refuse_gpu(self.cpu_alone, settings)
         worker = Worker(self.name, device="cpu")
         refuse_hooks(self.name, settings, hooks)
         spacy_arguments.refuse_endless({**_DEFAULTS, **settings.training})

@@ -104,6 +104,12 @@ def refuse_pairs(framework: str, task: str, examples: Examples) -> None:
         raise UnsupportedTask(framework, task, "the rows are pairs of texts, and it reads one text")
 
 
+def refuse_gpu(reason: str, settings: Settings) -> None:
+    """Raises: ConfigError, where a GPU is named; reason: why none is computed on."""
+    if isinstance(settings.device, int):
+        raise ConfigError("device", settings.device, f"'cpu' or 'auto': {reason}")
+
+
 def refuse_hooks(framework: str, settings: Settings, hooks: Hooks) -> None:
     """Raises: ConfigError, where a live object was given that only transformers' own trainer takes."""
     given = {

@@ -19,7 +19,7 @@ ORDER = (
     "errors registry samples values training_arguments declaring run_file config hooks folder model_file metrics data "
     "tasks training frameworks "
     "records audit evaluation publishing run api choosing improving scaling pipeline "
-    "argilla_settings argilla_telling argilla_trainer argilla server cli demo __main__"
+    "argilla_keys argilla_settings argilla_telling argilla_trainer argilla server cli demo __main__"
 ).split()
 
 MODELS = set(

@@ -696,9 +696,28 @@ def test_settings_of_other_than_one_model_are_refused(spam: str, value: Any) -> 
     assert trainer.get_trainer_kwargs()["epochs"] == 10
 
 
+def test_documented_settings_of_one_model_pass_as_they_are_written(spam: str, caplog: pytest.LogCaptureFixture) -> None:
+    trainer = ArgillaTrainer(spam, "autotrain")
+    before = trainer.get_trainer_kwargs()
+    trainer.update_config(autotrain=[{"source_language": "en", "num_models": 5}])
+    trainer.update_config(hub_model=[{"epochs": 3, "task": "text_binary_classification"}])
+    assert trainer.get_trainer_kwargs() == before | {"epochs": 3}
+    assert "task='text_binary_classification' is left out: it is that of the data set" in caplog.text
+    with pytest.raises(UnknownSetting, match="it is that of the data set"):
+        trainer.update_config(hub_model=[{"task": "text_entity_extraction"}])
+    with pytest.raises(UnknownSetting, match="'num_models': one model is trained"):
+        trainer.update_config(autotrain=[{"num_models": 3}])
+    service = ArgillaTrainer(spam, "openai", model="gpt")
+    before = service.get_trainer_kwargs()
+    service.update_config(hyperparameters=None)
+    assert service.get_trainer_kwargs() == before
+
+
 @pytest.mark.parametrize(
     ("framework", "name", "told"),
     [
+        ("spacy-transformers", "update_transformer", "the transformer learns with the rest of the pipeline"),
+        ("spacy-transformers", "optimize", "it is accuracy: for efficiency spaCy has no transformer classify"),
         ("span-marker", "save_steps", "span-marker has none of this name; `tunesmith train --framework span-marker"),
         ("autotrain", "num_models", "one model is trained"),
         ("transformers", "output_dir", "it is said when training begins"),
@@ -773,6 +792,8 @@ def test_what_the_caller_gave_stays_as_it_is(spam: str) -> None:
         ("spacy-transformers", {"dev_corpus": "corpora.dev", "frozen_components": [], "patience": 9}, {"patience": 9}),
         ("openai", {"training_file": None, "prompt_loss_weight": 0.1, "n_epochs": 2}, {"n_epochs": 2}),
         ("autotrain", {"model": "autotrain", "hub_model": [{"optimizer": "adam"}]}, {"optimizer": "adamw_torch"}),
+        ("spacy-transformers", {"update_transformer": True, "optimize": "accuracy", "patience": 9}, {"patience": 9}),
+        ("autotrain", {"source_language": "en", "num_models": 5, "task": "text_multi_class_classification"}, {}),
     ],
 )
 def test_a_documented_value_that_asks_for_nothing_passes_with_a_word(
@@ -812,6 +833,20 @@ def test_every_setting_of_lora_has_a_name_and_the_others_stay(spam: str) -> None
     assert (lora["use_rslora"], lora["r"], lora["lora_alpha"]) == (True, 3, 16)
     with pytest.raises(UnknownSetting, match="use_rslor"):
         trainer.update_config(use_rslor=True)
+
+
+def test_an_argument_of_lora_is_said_after_lora_itself(spam: str) -> None:
+    trainer = ArgillaTrainer(spam, "peft", framework_kwargs={"lora": True})
+    trainer.update_config(lora={"r": 4})
+    trainer.update_config(lora_alpha=2)
+    assert trainer.get_model_kwargs()["lora"] == {"r": 4, "lora_alpha": 2}
+    trainer.update_config(lora=pytest.importorskip("peft").LoraConfig(r=3))
+    for given in ({"r": 4}, {"lora": {"r": 4}}):
+        with pytest.raises(ConfigError, match=r"'lora' is LoraConfig.*: expected a mapping where one of its arguments"):
+            trainer.update_config(**given)
+    trainer.update_config(lora=True)
+    trainer.update_config(r=4)
+    assert trainer.get_model_kwargs()["lora"] == {"r": 4}
 
 
 @pytest.mark.parametrize(

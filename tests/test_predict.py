@@ -11,6 +11,7 @@ import torch
 import tiny
 from tunesmith import api
 from tunesmith.errors import ConfigError, RowError
+from tunesmith.registry import tasks
 from tunesmith.run import Run
 
 TEXTS = [("a man " * (place * 7 % 23 + 1)).strip() for place in range(2_500)]
@@ -49,6 +50,24 @@ def test_predictions_are_fp32_unless_bf16_is_asked_for(run: Run) -> None:
 def test_another_precision_is_refused(run: Run) -> None:
     with pytest.raises(ConfigError, match="'precision' is 'fp16': expected one of fp32, bf16, to predict in"):
         run.predict(["a man"], precision="fp16")
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 1.5, "8", None])
+def test_a_batch_has_one_input_or_more(run: Run, size: Any) -> None:
+    with pytest.raises(ConfigError, match=r"'batch_size' is .*: expected a whole number from 1"):
+        run.predict(["a man"], batch_size=size)
+
+
+@pytest.mark.parametrize("given", ["abc \ud800", ("a man", "abc \ud800"), {"text": "abc \ud800"}])
+def test_half_a_character_is_told_with_its_place(run: Run, given: Any) -> None:
+    with pytest.raises(RowError, match=r"row 1, column '(text|pair)': has half a character, '\\ud800', at 4"):
+        run.predict(["a man", given])
+
+
+@pytest.mark.parametrize("given", ["abc \ud800", ["abc", "\ud800"], {"tokens": ["abc", "\ud800"]}])
+def test_half_a_character_of_words_to_tag_is_told_too(given: Any) -> None:
+    with pytest.raises(RowError, match=r"row 0, column 'tokens': has half a character, '\\ud800', at 4"):
+        tasks.get("ner").inputs([given])
 
 
 def test_a_language_model_writes_on_in_bf16_too(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 from .config import Settings
@@ -69,6 +70,7 @@ class Run:
 
         Raises:
             DataError: an input that the task cannot read, with its place.
+            ConfigError: one text alone, or a batch size below 1.
         """
         if isinstance(inputs, str):
             told = "put the one text into a list"
@@ -89,7 +91,14 @@ class Run:
     def predictions(
         self, examples: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32"
     ) -> list[Prediction]:
-        """`predict` of examples."""
+        """`predict` of examples.
+
+        Raises:
+            ConfigError: a batch size below 1.
+        """
+        size: Any = batch_size
+        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+            raise ConfigError("batch_size", batch_size, "a whole number from 1")
         found: list[Prediction] = self.framework_model.predict(examples, batch_size=batch_size, precision=precision)
         return found
 

@@ -35,6 +35,20 @@ def describe(value: Any) -> Any:
         return f"<{type(value).__name__}>"
 
 
+def half_character(text: str) -> str | None:
+    """None, or what is wrong: half of a surrogate pair, which is no character of its own, and where it stands."""
+    if text.isascii():
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return (
+            f"has half a character, {text[error.start]!r}, at {error.start}, which no file or database can hold: "
+            "decode the source as UTF-8, or with errors='replace'"
+        )
+    return None
+
+
 def read_data(value: Any) -> Any:
     """A fraction, a path or a split name; anything else is data, which is passed beside and only described here."""
     if isinstance(value, bool | int) or (isinstance(value, float) and not 0 < value < 1):

@@ -155,6 +155,9 @@ def test_what_cannot_be_ordered_is_told() -> None:
     with pytest.raises(DataError, match="limit is '3': expected a whole number"):
         next_to_label("bare", "diverse", limit="3")  # type: ignore[arg-type]
     log([text("a", annotation="x")], "all", verbose=False)
+    log([TextClassificationRecord(blank, id=f"b{len(blank)}") for blank in ("", " ", "\n\t ")], "blank", verbose=False)
+    with pytest.raises(DataError, match="all texts of 3 records are blank: give records a vector"):
+        next_to_label("blank", "diverse")
     for strategy in ("diverse", "uncertainty"):
         with pytest.raises(DataError, match="every record has an annotation"):
             next_to_label("all", strategy)

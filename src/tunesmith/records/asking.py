@@ -198,7 +198,11 @@ def _diverse(records: Sequence[Any], limit: int) -> list[Asked]:
 
 
 def _placed(records: Sequence[Any]) -> tuple[Any, str]:
-    """(a row of length 1 for each record, where they are from): a vector that all have, or TF-IDF of the words."""
+    """(a row of length 1 for each record, where they are from): a vector that all have, or TF-IDF of the words.
+
+    Raises:
+        DataError: no vector and no word.
+    """
     import numpy as np
 
     names = set.intersection(*(set(record.vectors or ()) for record in records))
@@ -208,7 +212,10 @@ def _placed(records: Sequence[Any]) -> tuple[Any, str]:
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), f"vector {name!r}"
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(token_pattern=r"\w+|[^\w\s]").fit_transform(map(input_of, records)), "words"
+    texts = [input_of(record) for record in records]
+    if not any(text.strip() for text in texts):
+        raise DataError(f"all texts of {len(texts)} records are blank: give records a vector, or discard them.")
+    return TfidfVectorizer(token_pattern=r"\w+|[^\w\s]").fit_transform(texts), "words"
 
 
 def _cosines(rows: Any, others: Any) -> Any:

@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 
 from ..data.labels import name_of
 from ..errors import nearest
+from ..values import half_character
 
 STATUSES = ("Default", "Edited", "Discarded", "Validated")
 DEPTH = 100  # of metadata: what JSON readers take, with room
@@ -55,15 +56,8 @@ def listed(value: Any) -> list[Any] | tuple[Any, ...] | None:
 def read_text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"is of type {type(value).__name__}, {shown(value)}: expected text")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            half = value[error.start]
-            raise ValueError(
-                f"has half a character, {half!r}, at {error.start}, which no file or database can hold: "
-                "decode the source as UTF-8, or with errors='replace'"
-            ) from error
+    if fault := half_character(value):
+        raise ValueError(fault)
     return value if type(value) is str else str.__str__(value)
 
 

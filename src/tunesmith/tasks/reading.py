@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.labels import Labels
 from ..errors import ConfigError, DataError, NothingToTrain, RowError
+from ..values import half_character
 from .base import Account, Example, Examples, Prediction, RowId
 
 ReadRow = Callable[[RowId, Mapping[str, Any]], Example | str]  # a string is the reason to leave the row out
@@ -41,9 +42,11 @@ def text_cell(value: Any, row: RowId, column: str) -> str:
     """The text of a cell. An empty string is text; a null is not, and a number is not silently spelled out.
 
     Raises:
-        RowError: the cell is null, or holds something other than a string.
+        RowError: the cell is null, or holds something other than a string, or half a character.
     """
     if isinstance(value, str):
+        if fault := half_character(value):
+            raise RowError(row, column, fault)
         return value
     if is_null(value):
         raise RowError(row, column, "is empty: expected text")

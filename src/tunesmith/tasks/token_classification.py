@@ -149,9 +149,9 @@ def _example(row: RowId, tokens: tuple[Any, str], gold: tuple[Any, str] | None, 
     cell, column = tokens
     if gold is None:
         if isinstance(cell, str):
-            return Example(row, cell)
+            return Example(row, text_cell(cell, row, column))
         words = read_words(cell, row, column)
-        return Example(row, " ".join(words), tokens=words)
+        return Example(row, text_cell(" ".join(words), row, column), tokens=words)
     if no_text(cell, gold[0]):
         words = read_words(cell, row, column)
         return Example(row, " ".join(words), tokens=words, tags=read_tags(gold[0], len(words), row, gold[1], tags=tags))

@@ -1,14 +1,16 @@
 """`tunesmith frameworks`: the matrix that it prints, its JSON, and the page of the docs that is made of it."""
 
+import importlib.metadata
 import json
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tunesmith.cli import main
 from tunesmith.cli.frameworks import HEADS
-from tunesmith.frameworks.worker_environment import MARKER, Environment
+from tunesmith.frameworks.worker_environment import MARKER, Environment, names
 from tunesmith.registry import frameworks, tasks
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,36 @@ def test_it_tells_where_an_environment_is_or_how_it_is_made(shown):
     out = shown()
     assert "install span-marker" not in out
     assert f"its environment is {folder}" in " ".join(out.split())
+
+
+def test_it_tells_whose_packages_are_not_here(shown, monkeypatch):
+    said = {"setfit": ["setfit", "sentence-transformers"], "peft": ["peft"], "spacy": ["spacy"], "dev": ["mypy"]}
+    lines = ["torch>=2.10", *(f"{each}>=1,<9; extra == '{extra}'" for extra, names in said.items() for each in names)]
+    here = {"sentence-transformers", "spacy"}
+    found = importlib.metadata.distributions
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
+
+    def distributions(**asked):
+        return found() if not asked else [asked] if asked["name"] in here else []
+
+    monkeypatch.setattr(importlib.metadata, "distributions", distributions)
+    out = " ".join(shown().split())
+    assert "setfit: no other task: it classifies whole texts; it needs setfit, which is not installed: pip" in out
+    assert "pip install 'tunesmith[setfit]'" in out
+    assert "pip install 'tunesmith[peft]'" in out
+    assert "pip install 'tunesmith[spacy]'" not in out
+    rows = {row["framework"]: row.get("missing") for row in json.loads(shown("--json"))}
+    assert {name: missing for name, missing in rows.items() if missing is not None} == {
+        "peft": ["peft"],
+        "setfit": ["setfit"],
+        "spacy": [],
+    }
+
+
+def test_a_framework_beside_the_others_has_an_extra_of_its_name_or_needs_none():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    ours = {name for name in frameworks.offered() if frameworks.resolve(name) in frameworks.members}
+    assert ours - set(extras) - set(names()) == {"transformers", "baseline"}
 
 
 def test_json_has_the_reason_of_every_pair_and_the_state_of_environments(shown):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import UnknownName
+from ..errors import NotInstalled, UnknownName
 from ..registry import frameworks as registered
 from ..registry import tasks
 from . import tables
@@ -69,7 +70,8 @@ def _joined(argv: Sequence[str]) -> list[str]:
 def matrix() -> list[dict[str, Any]]:
     """A row a framework: `tasks` has None for each that it trains, the reason for each that it does not.
 
-    `environment` and `installed` where it needs an environment of its own; `needs` where it needs what pip has not.
+    `environment` and `installed` where it needs an environment of its own; `missing` where it needs an extra: the
+    packages of it that are not here; `needs` where it needs what pip has not.
     """
     return [_row(name) for name in registered.offered()]
 
@@ -82,9 +84,29 @@ def _row(name: str) -> dict[str, Any]:
     if name in worker_environment.names():
         environment = worker_environment.Environment(name)
         row |= {"environment": str(environment.folder), "installed": environment.installed()}
+    if packages := _of_extra(name):
+        row["missing"] = [package for package in packages if not _is_here(package)]
     if needs := getattr(framework, "needs", ""):
         row["needs"] = needs
     return row
+
+
+def _of_extra(name: str) -> list[str]:
+    """The packages of the extra that is called as the framework; none where there is no such extra."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires("tunesmith") or []
+    except PackageNotFoundError:  # run from its source, without an installation that says what it needs
+        return []
+    found = (re.fullmatch(r"([\w.-]+).*;.*\bextra == ['\"](.+?)['\"].*", line) for line in lines)
+    return [each[1] for each in found if each and each[2] == name]
+
+
+def _is_here(package: str) -> bool:
+    from importlib.metadata import distributions
+
+    return next(iter(distributions(name=package)), None) is not None
 
 
 def marks(row: Mapping[str, Any]) -> list[str]:
@@ -115,9 +137,11 @@ def _page(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    """What a framework does not train and why, and where its environment is; "" where there is nothing to say."""
+    """What a framework does not train and why, and what of it is installed; "" where there is nothing to say."""
     name = row["framework"]
     parts = [reasons(row), row.get("needs", "")]
+    if row.get("missing"):
+        parts.append(str(NotInstalled(row["missing"][0], name, "it")))
     if "environment" in row:
         missing = f"its environment is not installed: tunesmith frameworks install {name}"
         parts.append(f"its environment is {row['environment']}" if row["installed"] else missing)

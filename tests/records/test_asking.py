@@ -19,6 +19,7 @@ from tunesmith.records import (
     session,
 )
 from tunesmith.records.asking import STRATEGIES
+from tunesmith.records.store.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -168,6 +169,22 @@ def test_what_cannot_be_ordered_is_told() -> None:
             next_to_label("bare", strategy, query="text:nowhere")
         with pytest.raises(DataError, match="all of 1 records are discarded"):
             next_to_label("gone", strategy)
+
+
+def test_vectors_are_read_where_the_strategy_looks_at_them(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log([text("one", {"p": 0.9, "n": 0.1}, vectors={"v": [1.0, 0.0]})], "reviews", verbose=False)
+    seen: list[Any] = []
+    load_them = Store.load
+
+    def watched(*args: Any, **asked: Any) -> Any:
+        seen.append(asked["with_vectors"])
+        return load_them(*args, **asked)
+
+    monkeypatch.setattr(Store, "load", watched)
+    for strategy in STRATEGIES:
+        next_to_label("reviews", strategy)
+        assert cli.main(["records", "next", "reviews", "--strategy", strategy, "--database", store]) == 0
+    assert seen == [each == "diverse" for each in STRATEGIES for _ in range(2)]
 
 
 def test_the_command_prints_them(store: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from itertools import islice
 
-from ..errors import UnknownName
 from . import flags, quiet, records, tables
 
 _WIDTH = 60  # characters of a text that the table shows
@@ -48,7 +47,7 @@ def predict(argv: Sequence[str]) -> int:
 
 def next_(argv: Sequence[str]) -> int:
     """Print the records to label next, the most useful first; the exit code."""
-    from ..records.asking import STRATEGIES, ranked
+    from ..records.asking import STRATEGIES, next_of
     from ..records.feeding import input_of
 
     parser = flags.Parser("records next", "The records to label next, the most useful first.")
@@ -66,11 +65,8 @@ def next_(argv: Sequence[str]) -> int:
         raise flags.usage_error("NAME is missing: expected a data set, as `tunesmith records next reviews`.")
     if given.dataset and given.name:
         raise flags.usage_error(f"two data sets are named, {given.dataset!r} and {given.name!r}: expected one.")
-    if given.strategy not in STRATEGIES:
-        raise UnknownName("strategy", given.strategy, STRATEGIES)
-    with records.opened(given) as store:
-        held = store.load(name, given.workspace, query=given.query)
-        found = ranked(held, given.strategy, limit or 50, lambda one: store.history(name, given.workspace, one))
+    with records.opened(given) as holder:
+        found = next_of(holder, name, given.workspace, given.strategy, limit=limit or 50, query=given.query)
     if given.json:
         for each in found:
             told = {"id": each.record.id, "score": round(each.score, 4), "why": each.why, "text": input_of(each.record)}

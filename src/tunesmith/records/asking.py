@@ -10,9 +10,11 @@ from typing import Any
 
 from ..errors import DataError, UnknownName
 from .feeding import input_of
+from .holder import Holder
 from .opened import placed
 from .store.history import Event
 
+STRATEGIES = ("uncertainty", "diverse", "disagreement")
 _BLOCK = 256  # annotated records compared with all others at a time
 
 History = Callable[[str | int], Iterable[Event]]
@@ -47,31 +49,28 @@ def next_to_label(
         UnknownName: no such strategy. DataError: an unknown data set, or no record that the strategy can order.
     """
     holder, place = placed(workspace)
-    _known(strategy)
-    records = holder.load(name, place, query=query, with_vectors=strategy == "diverse")
-    return ranked(records, strategy, limit, lambda record: holder.history(name, place, record))
+    return next_of(holder, name, place, strategy, limit=limit, query=query)
 
 
-def ranked(records: Sequence[Any], strategy: str, limit: int, history: History) -> list[Asked]:
-    """`next_to_label` of records that are at hand."""
-    _known(strategy)
+def next_of(
+    holder: Holder, name: str, workspace: str, strategy: str, *, limit: int = 50, query: str | None = None
+) -> list[Asked]:
+    """`next_to_label` of a store or a server that is at hand."""
+    if strategy not in STRATEGIES:
+        raise UnknownName("strategy", strategy, STRATEGIES)
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise DataError(f"limit is {limit!r}: expected a whole number from 1.")
+    records = holder.load(name, workspace, query=query, with_vectors=strategy == "diverse")
     kept = [record for record in records if record.status != "Discarded"]
     if not kept:
         raise DataError(f"all of {len(records)} records are discarded." if records else "no record matches.")
     if strategy == "diverse":
         return _diverse(kept, limit)
-    found = _uncertain(kept) if strategy == "uncertainty" else _disputed(kept, history)
+    if strategy == "uncertainty":
+        found = _uncertain(kept)
+    else:
+        found = _disputed(kept, lambda record: holder.history(name, workspace, record))
     return sorted(found, key=lambda each: -each.score)[:limit]  # equal ones keep their order
-
-
-def _known(strategy: str) -> None:
-    if strategy not in STRATEGIES:
-        raise UnknownName("strategy", strategy, STRATEGIES)
-
-
-STRATEGIES = ("uncertainty", "diverse", "disagreement")
 
 
 def _uncertain(records: Sequence[Any]) -> list[Asked]:

@@ -620,6 +620,16 @@ def test_a_label_outside_the_settings_is_told_by_its_record(spam: str) -> None:
 # settings
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"), [("train_sise", "train_size"), ("stratified", "stratify"), ("frameworks", "framework")]
+)
+def test_an_unknown_keyword_of_the_trainer_names_the_nearest(spam: str, said: str, meant: str) -> None:
+    with pytest.raises(UnknownSetting, match=f"unknown setting '{said}'. Did you mean '{meant}'"):
+        ArgillaTrainer(spam, "baseline", **{said: True})
+    with pytest.raises(UnknownSetting, match=f"unknown setting '{said}'. Did you mean '{meant}'"):
+        ArgillaTrainer(dataset=[("a", "x"), ("b", "y")], framework="baseline", **{said: True})
+
+
 def test_an_unknown_key_names_the_nearest(spam: str) -> None:
     trainer = ArgillaTrainer(spam, "transformers")
     with pytest.raises(TypeError, match=r"unknown setting 'learning_rat'. Did you mean 'learning_rate'"):

@@ -286,4 +286,4 @@ def _loading(given: Mapping[str, Any]) -> dict[str, Any]:
 def _check(given: Mapping[str, Any], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
-            raise UnknownSetting(name, known)
+            raise UnknownSetting(name, [*known, *inspect.signature(ArgillaTrainer).parameters])

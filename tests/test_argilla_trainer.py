@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import shutil
@@ -19,6 +20,7 @@ import tunesmith.argilla as rg
 from real_rows import conll2003
 from tunesmith import Prediction
 from tunesmith.argilla import ArgillaTrainer
+from tunesmith.data import sources
 from tunesmith.errors import (
     ArtifactError,
     ConfigError,
@@ -349,6 +351,33 @@ def test_data_in_memory_and_a_file_need_no_store(tmp_path: Path) -> None:
     tagged = ArgillaTrainer(dataset=small_tasks.tagged()[0], framework="baseline", task="token-classification")
     tagged.train()
     assert tagged.predict("Li Wei lives in Nairobi .").prediction[0][0] == "PER"
+
+
+def test_rows_of_an_iterator_are_there_for_each_training() -> None:
+    rows = small_tasks.classes()[0]
+    trainer = ArgillaTrainer(framework="baseline", dataset=iter(rows), train_size=0.75)
+    first = trainer.train()
+    assert trainer.train() == first == ArgillaTrainer(framework="baseline", dataset=rows, train_size=0.75).train()
+
+
+def test_an_iterator_without_an_end_is_read_as_far_as_it_is_needed(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "AHEAD", 16)
+    taken: list[int] = []
+    rows = small_tasks.classes()[0]
+    endless = (taken.append(at) or rows[at % len(rows)] for at in itertools.count())
+    trainer = ArgillaTrainer(framework="transformers", model=bert, dataset=endless)
+    trainer.update_config(max_steps=2, per_device_train_batch_size=4)
+    for _ in range(2):
+        trainer.train()
+        assert len(taken) == 17, "one more than two steps and reading ahead take; each is fetched once"
+
+
+def test_an_iterator_that_breaks_off_does_not_train_on_what_came_before() -> None:
+    rows = small_tasks.classes()[0]
+    trainer = ArgillaTrainer(framework="baseline", dataset=(row if at < 90 else 1 / 0 for at, row in enumerate(rows)))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            trainer.train()
 
 
 def test_what_is_loaded_is_asked_for_as_of_load(spam: str, tmp_path: Path) -> None:

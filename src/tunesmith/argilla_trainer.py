@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from . import api, argilla_settings, argilla_telling, improving, registry
 from .config import settings as every_setting
+from .data.streams import Stream
 from .errors import ConfigError, FrameworkError, NothingToTrain, UnknownSetting
 from .evaluation.comparison import Comparison
 from .folder import Listener
@@ -244,7 +245,7 @@ class ArgillaTrainer:
                 raise NothingToTrain(f"the data set {self.name!r}")
         elif not _is_records(dataset):
             self._reading = {name: value for name, value in load_kwargs.items() if name != "task"}
-            return dataset, parts.test or None
+            return Stream(dataset) if isinstance(dataset, Iterator) else dataset, parts.test or None
         elif load_kwargs.get("limit") is not None:
             session.whole("limit", load_kwargs["limit"])
             first = type(dataset)(dataset[: load_kwargs["limit"]])

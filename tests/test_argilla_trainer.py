@@ -755,7 +755,6 @@ def test_documented_settings_of_one_model_pass_as_they_are_written(spam: str, ca
 @pytest.mark.parametrize(
     ("framework", "name", "told"),
     [
-        ("spacy-transformers", "update_transformer", "the transformer learns with the rest of the pipeline"),
         ("spacy-transformers", "optimize", "it is accuracy: for efficiency spaCy has no transformer classify"),
         ("span-marker", "save_steps", "span-marker has none of this name; `tunesmith train --framework span-marker"),
         ("autotrain", "num_models", "one model is trained"),
@@ -831,7 +830,11 @@ def test_what_the_caller_gave_stays_as_it_is(spam: str) -> None:
         ("spacy-transformers", {"dev_corpus": "corpora.dev", "frozen_components": [], "patience": 9}, {"patience": 9}),
         ("openai", {"training_file": None, "prompt_loss_weight": 0.1, "n_epochs": 2}, {"n_epochs": 2}),
         ("autotrain", {"model": "autotrain", "hub_model": [{"optimizer": "adam"}]}, {"optimizer": "adamw_torch"}),
-        ("spacy-transformers", {"update_transformer": True, "optimize": "accuracy", "patience": 9}, {"patience": 9}),
+        (
+            "spacy-transformers",
+            {"optimize": "accuracy", "patience": 9, "update_transformer": False},
+            {"patience": 9, "update_transformer": False},
+        ),
         ("autotrain", {"source_language": "en", "num_models": 5, "task": "text_multi_class_classification"}, {}),
     ],
 )

@@ -76,7 +76,6 @@ KEYS: Mapping[str, tuple[Key, ...]] = {
     "spacy": _SPACY,
     "spacy-transformers": (
         *_SPACY,
-        Key("update_transformer", idle=(True,), gone="the transformer learns with the rest of the pipeline"),
         Key("optimize", idle=("accuracy",), gone="it is accuracy: for efficiency spaCy has no transformer classify"),
     ),
     "span-marker": (

@@ -46,6 +46,18 @@ def notes(events: Events) -> str:
     return "\n".join(str(values["text"]) for kind, values in events if kind == "note")
 
 
+def test_a_transformer_that_is_not_to_learn_keeps_its_weights(base: str, tmp_path: Path) -> None:
+    train, held = small_tasks.tagged()
+    for name, told in (("kept", {"update_transformer": False}), ("more", {"update_transformer": False}), ("own", {})):
+        steps = 1 if name == "kept" else 30
+        fit(base, train, validation=held, max_steps=steps, eval_frequency=15, output_dir=tmp_path / name, **told)
+    states = {name: (tmp_path / name / "transformer" / "model").read_bytes() for name in ("kept", "more", "own")}
+    assert states["kept"] == states["more"] != states["own"]
+    parts = [(tmp_path / name / "ner" / "model").read_bytes() for name in ("kept", "more")]
+    assert parts[0] != parts[1]
+    assert tunesmith.load(tmp_path / "more").predict(["Ada met Bob"])[0].spans is not None
+
+
 @pytest.fixture(scope="module")
 def trained(base: str, tmp_path_factory: Any) -> tuple[Run, Events]:
     """A run of entities with validation; its base has gone since."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Settings
+from ..declaring import argument, table
 from ..errors import ConfigError, TrainingFailed
 from ..folder import RunFolder
 from ..hooks import Hooks
@@ -28,11 +29,13 @@ _OTHER = {"batch_size": 128, "accumulate_gradient": 3}  # than without a transfo
 _BATCH = 2000  # words of a batch, blanks between texts of unequal length too: the quickstart's
 _SMALLEST = 100
 _LIMITS = "dropout accumulate_gradient patience max_epochs max_steps eval_frequency".split()
+_MADE = table([argument("update_transformer", True, "Whether the transformer learns too.", group="Pipeline")])
 ARGUMENTS: Mapping[str, Argument] = {
     name: replace(each, default=_OTHER.get(name, each.default))
-    for name, each in spacy_arguments.ARGUMENTS.items()
-    if name in ("lang", "batch_size", *_LIMITS, "optimizer", "batcher")
+    for name, each in {**spacy_arguments.ARGUMENTS, **_MADE}.items()
+    if name in ("lang", "batch_size", *_LIMITS, "optimizer", "batcher", *_MADE)
 }
+_APART = ("lang", "batch_size", *_MADE)  # from the [training] block
 _DEFAULTS = {name: each.default for name, each in ARGUMENTS.items()}
 _PACKAGES = ("spacy", "spacy-transformers", "transformers", "torch")
 
@@ -196,11 +199,11 @@ def _asked(base: LocalBase, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the worker makes a pipeline of. settings: the arguments that the user named."""
     from ..training.session import max_length
 
-    training = {name: each for name, each in settings.items() if name not in ("lang", "batch_size")}
+    training = {name: each for name, each in settings.items() if name not in _APART}
     return {
         "base": str(base.folder),
         "longest": max_length(None, base.opened, RunFolder()),
-        **{name: settings.get(name, _DEFAULTS[name]) for name in ("lang", "batch_size")},
+        **{name: settings.get(name, _DEFAULTS[name]) for name in _APART},
         "settings": training,
     }
 

@@ -96,8 +96,8 @@ def fit(channel: Any, request: Any) -> dict[str, Any]:
         patience=block["patience"] if held else 0,
         max_steps=block["max_steps"],
         eval_frequency=block["eval_frequency"],
-        exclude=[],
-        annotating_components=[],
+        exclude=block["frozen_components"],
+        annotating_components=block["annotating_components"],
         before_update=progress.begin,
     )
     for _, info, is_best in steps:
@@ -193,6 +193,8 @@ def _config(request: Any) -> Any:
     config["system"]["seed"] = request["seed"]
     config["nlp"]["batch_size"] = request["batch_size"]
     config["training"] = _training(request, config["training"])
+    if not request["update_transformer"]:  # the component finds in the texts what it says
+        config["training"] |= {"frozen_components": [TRANSFORMER], "annotating_components": [TRANSFORMER]}
     return config
 
 

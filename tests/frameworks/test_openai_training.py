@@ -148,6 +148,7 @@ def tunesmith_spans(row: Any) -> dict[str, Any]:
         ({"learning_rate_multiplier": "fast"}, ConfigError, "a number above 0, or 'auto'"),
         ({"suffix": "x" * 65}, ConfigError, "a text of at most 64 characters"),
         ({"base_url": "api.example.com"}, ConfigError, "the address of a service"),
+        ({"base_url": "http://[::1"}, ConfigError, "the address of a service"),
         ({"base_url": "https://me:secret@example.com/v1"}, ConfigError, "https://…@example.com.*without a password"),
         ({"checkpoint": "model/checkpoint-1"}, ConfigError, "the job is found in output_dir"),
         ({"checkpoint": True}, ConfigError, "an output_dir with a job to go on with"),

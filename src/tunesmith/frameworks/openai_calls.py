@@ -71,9 +71,13 @@ def address(given: str | None) -> str:
 
 def read_address(text: str) -> str:
     """The address, checked. Raises: ConfigError."""
-    parts = urlsplit(text)
+    expected = "the address of a service, such as 'https://api.openai.com/v1'"
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise ConfigError("base_url", text, expected) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("base_url", text, "the address of a service, such as 'https://api.openai.com/v1'")
+        raise ConfigError("base_url", text, expected)
     if parts.username or parts.password:
         hidden = f"{parts.scheme}://…@{parts.hostname}"
         raise ConfigError("base_url", hidden, f"an address without a password: the key is read from {KEY}")

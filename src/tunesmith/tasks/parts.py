@@ -16,7 +16,7 @@ from ..data.dataset import Dataset
 from ..data.sources import read, read_splits
 from ..errors import ConfigError, DataError
 from ..training_arguments import training_arguments
-from .base import Examples, Reading, Task
+from .base import Examples, Reading, RowId, Task
 from .reading import is_blank, with_rows
 from .splitting import group_values, part
 
@@ -69,30 +69,48 @@ def read_data(
     chosen = _training_split(named)
     source = with_rows(named[chosen])
     reading = Reading(settings.columns, None, settings.bad_rows, label_kind=settings.label_kind)
-    parts = {"train": task.examples(source, reading)}
-    note(_found(source, parts["train"], is_inferred=settings.columns is None))
-    if _is_column_of_words(parts["train"]):
+    whole = task.examples(source, reading)
+    note(_found(source, whole, is_inferred=settings.columns is None))
+    if _is_column_of_words(whole):
         note(f"every row has one word: {_WHOLE_SENTENCES}")
     groups = group_values(source, settings.group) if settings.group else None
-    whole, by_context = len(parts["train"]), task.name == "question-answering"
-    for name, fraction in reversed(fractions.items()):
-        share = fraction * whole / len(parts["train"])
-        parts["train"], parts[name] = part(
-            parts["train"], share, seed=settings.seed, by_context=by_context, groups=groups
-        )
-    together = "rows of one context" if by_context else "equal texts"
-    together += " and rows of one group" if groups else ""
-    for text in _sizes(parts, {name: fraction * whole for name, fraction in fractions.items()}, together):
-        note(text)
-    _check_classes(parts, together)
-    asked = {name: value for name, value in given.items() if value is not None and name not in fractions}
-    others = {name: with_rows(_split(value, name, named, task, settings)) for name, value in asked.items()}
+    parts = _divided(whole, fractions, groups, settings.seed, by_context=task.name == "question-answering", note=note)
+    others = {
+        name: with_rows(_split(value, name, named, task, settings))
+        for name, value in given.items()
+        if value is not None and name not in fractions
+    }
     others |= _adopted(task, parts["train"], chosen, named, given, note)
-    for name, dataset in others.items():
-        parts[name] = _examples(task, dataset, parts["train"], reading, note)
+    parts |= {name: _examples(task, dataset, parts["train"], reading, note) for name, dataset in others.items()}
     for text in _doubts(parts):
         note(text)
     return {name: parts[name] for name in ("train", "validation", "test") if name in parts}
+
+
+def _divided(
+    whole: Examples,
+    fractions: dict[str, float],
+    groups: dict[RowId, Any] | None,
+    seed: int,
+    *,
+    by_context: bool,
+    note: Note,
+) -> dict[str, Examples]:
+    """The fractions held out of the training rows, and what is left of these.
+
+    Raises:
+        DataError: rows of one class alone are left.
+    """
+    parts = {"train": whole}
+    for name, fraction in reversed(fractions.items()):
+        share = fraction * len(whole) / len(parts["train"])
+        parts["train"], parts[name] = part(parts["train"], share, seed=seed, by_context=by_context, groups=groups)
+    together = "rows of one context" if by_context else "equal texts"
+    together += " and rows of one group" if groups else ""
+    for text in _sizes(parts, {name: fraction * len(whole) for name, fraction in fractions.items()}, together):
+        note(text)
+    _check_classes(parts, together)
+    return parts
 
 
 def _enough(settings: Settings, held: float, *, joined: bool) -> int | None:

@@ -11,19 +11,31 @@ from sentence_transformers import SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer import losses
 from tests.small_tasks import alike
 from torch import nn
+from transformers import TrainerCallback
 
 import tunesmith
 from tunesmith.training import encoder_trainer, encoders, engine, tables
 from tunesmith.training.optimizer import CpuAdamW
 
 
-def train(framework: str, **settings: Any) -> tuple[nn.Module, type]:
-    """The encoder after a few steps, and the optimizer that took them."""
+class Look(TrainerCallback):
+    """Whether a gradient was sparse."""
+
+    sparse = False
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        self.sparse |= any(each.grad is not None and each.grad.is_sparse for each in more["model"].parameters())
+
+
+def train(framework: str, **settings: Any) -> tuple[nn.Module, type, bool]:
+    """The encoder after a few steps, the optimizer that took them, and whether the words at rest cost it nothing."""
     made: list[Any] = []
+    look = Look()
 
     class Seen(encoder_trainer.EncoderTrainer):
         def train(self, *given: Any, **options: Any) -> Any:
             made.append(self)
+            self.add_callback(look)
             return super().train(*given, **options)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -37,17 +49,19 @@ def train(framework: str, **settings: Any) -> tuple[nn.Module, type]:
                 alike()[0], framework=framework, task="sentence-similarity", max_steps=6, seed=3, **settings
             )
             encoder = run.model
-    return encoder, type(made[0].optimizer.optimizer)
+    return encoder, type(made[0].optimizer.optimizer), look.sparse
 
 
 @pytest.mark.parametrize("framework", ["setfit", "sentence-transformers"])
 def test_an_encoder_is_what_dense_steps_make_of_it(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lean, optimizer = train(framework)
+    lean, optimizer, sparse = train(framework)
     assert optimizer is CpuAdamW
+    assert sparse
     assert not any(isinstance(module, tables.Table) for module in lean.modules())
     monkeypatch.setattr(engine, "optimizer", lambda *given: None)
-    dense, optimizer = train(framework)
+    dense, optimizer, sparse = train(framework)
     assert optimizer is not CpuAdamW
+    assert not sparse
     start = encoders.open_encoder("minilm", device="cpu").state_dict()
     ours, theirs = lean.state_dict(), dense.state_dict()
     moved = max(float((theirs[name] - start[name]).abs().max()) for name in theirs if theirs[name].is_floating_point())

@@ -172,6 +172,7 @@ def _under(loss: float, ids: Sequence[int]) -> dict[str, float]:
 # learned (docs/log.md).
 SHORT = {"vocab_size": 1024, "initializer_range": 0.05, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 ROWS = {"merge": None, "learning_rate": 3e-3, "adam_beta2": 0.98, "per_device_train_batch_size": 64}
+MASKS = {"mlm_probability": 0.3}
 
 SCRATCH: Mapping[str, Scratch] = {
     load.name: load
@@ -184,7 +185,7 @@ SCRATCH: Mapping[str, Scratch] = {
             captions,
             masked,
             ("under_unigram", 0.3),
-            {**ROWS, "num_train_epochs": 4, "mlm_probability": 0.3},
+            {**ROWS, "num_train_epochs": 4, **MASKS},
         ),
         Scratch("t5-tiny", "sequence-sequence", "t5-tiny", pairs, translation, ("bleu", 60.0)),
         Scratch(
@@ -194,7 +195,7 @@ SCRATCH: Mapping[str, Scratch] = {
             captions,
             detection,
             ("roc_auc", 0.65),
-            {**ROWS, "num_train_epochs": 24, "mlm_probability": 0.3},
+            {**ROWS, "learning_rate": 1e-3, "per_device_train_batch_size": 32, "num_train_epochs": 8, **MASKS},
         ),
     )
 }

@@ -44,7 +44,7 @@ SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("peft", TEXT): {"base": "minilm", "num_train_epochs": 1, "learning_rate": 4e-3, "maxlength": 32},
     ("peft", TOKENS): {"base": "minilm", "num_train_epochs": 3, "learning_rate": 8e-3, "maxlength": 32},
     ("peft", ASKED): {"base": "minilm", "num_train_epochs": 2, "learning_rate": 4e-3, "maxlength": 32},
-    ("peft", WRITTEN): {"base": WRITER, "num_train_epochs": 10, "learning_rate": 1e-2},
+    ("peft", WRITTEN): {"base": WRITER, "num_train_epochs": 15, "learning_rate": 1e-2},
     **{
         (framework, task): {"base": task, "num_train_epochs": 10, "learning_rate": 1e-2, "maxlength": 32}
         for framework in ("transformers", "peft")

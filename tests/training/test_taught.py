@@ -75,32 +75,28 @@ def test_answers_over_the_limit_are_not_kept(tmp_path: Path, monkeypatch: pytest
 def test_weights_and_losses_are_those_of_a_teacher_asked_at_each_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To rounding: the teacher reads a row beside other rows, padded to another length."""
-    once, _ = trained(tmp_path / "once")
+    """To rounding: the teacher reads a row beside other rows, padded to another length.
+
+    With Adam's own epsilon the biases of keys, which have no gradient but rounding, would move by it.
+    """
+    once, _ = trained(tmp_path / "once", adam_epsilon=1e-3)
     monkeypatch.setattr(taught, "LIMIT", 0)
-    anew, _ = trained(tmp_path / "anew")
+    anew, _ = trained(tmp_path / "anew", adam_epsilon=1e-3)
     losses = [[entry["loss"] for entry in each.state.log_history if "loss" in entry] for each in (once, anew)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     before, after = weights(once.model), weights(anew.model)
     assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
 
 
-def test_rows_of_one_length_train_to_the_same_weights_bit_for_bit(
+def test_rows_that_the_teacher_reads_alone_train_to_the_same_weights_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    same = examples(ROWS)
-    for place, row in enumerate(same.items):
-        same.items[place] = type(row)(row.id, text=f"a man {'rides' if place % 2 else 'runs'}", label=row.label)  # type: ignore[index]
-
-    def run(place: Path) -> Any:
-        teacher, _ = counted(place / "teacher")
-        it = trainer(place, train=same, teacher=teacher, num_train_epochs=3, per_device_eval_batch_size=2)
-        it.train()
-        return it.model
-
-    once = run(tmp_path / "once")
+    """Beside another row they need not: some processors round the rows of a product differently."""
+    alone = {"per_device_train_batch_size": 1, "per_device_eval_batch_size": 1}
+    once, _ = trained(tmp_path / "once", **alone)
     monkeypatch.setattr(taught, "LIMIT", 0)
-    assert equal(weights(once), weights(run(tmp_path / "anew")))
+    anew, _ = trained(tmp_path / "anew", **alone)
+    assert equal(weights(once.model), weights(anew.model))
 
 
 def test_a_resumed_run_has_the_weights_of_the_uninterrupted_one(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ bf16 product, and AdamW's traffic at the rate of a copy.
 SCORES = """## Scores
 
 Ours and the peer's on the same held-out rows, and the 95% interval of their difference by the paired bootstrap over
-rows. Equal settings, or (named so) the defaults of each side; every seed that was run.
+rows. Equal settings, or (named so) the defaults of each side; every seed that was run. The first metric of each work
+load, and any other by which ours is below the peer's beyond that interval.
 
 """
 FRAMEWORKS = """## Frameworks
@@ -77,6 +78,12 @@ def _ratio(record: Mapping[str, Any], kind: str) -> str:
 
 def _score(row: tuple[Mapping[str, Any], str, Mapping[str, Any]]) -> str:
     return f"{row[2]['ours']:.3f}, {row[2]['theirs']:.3f}"
+
+
+def _told(record: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str, Mapping[str, Any]]]:
+    """The first metric of a comparison, and every other one that is lower than the peer's beyond its interval."""
+    metrics = enumerate(record["metrics"].items())
+    return [(record, name, figures) for place, (name, figures) in metrics if place == 0 or figures["lower"]]
 
 
 RATES: Columns = {
@@ -133,7 +140,7 @@ def page(
     """The text of the page."""
     races = newest(speeds, ("what", "load", "peer"))
     compared = newest((each for each in scores if each["what"] == "comparison"), ("load", "peer", "seed"))
-    rows = [(each, name, figures) for each in compared for name, figures in list(each["metrics"].items())[:1]]
+    rows = [row for each in compared for row in _told(each)]
     ratios = table(
         {
             "work": lambda each: f"{each['what']}, {each['load']}",

@@ -22,7 +22,7 @@ def training(load: str, ratio: float) -> dict[str, Any]:
 def comparison(seed: int, ours: float) -> dict[str, Any]:
     figures = {"ours": ours, "theirs": 0.8, "low": -0.01, "high": 0.02}
     found = {"what": "comparison", "load": "sst2-defaults", "peer": "tfidf", "seed": seed}
-    return {**found, "metrics": {"macro_f1": figures}}
+    return {**found, "metrics": {"macro_f1": {**figures, "lower": False}}}
 
 
 def stored(what: str, rate: int, database: str = "sqlite") -> dict[str, Any]:
@@ -62,6 +62,15 @@ def test_the_newest_record_of_each_pair_is_told() -> None:
     assert f"| sst2, defaults | {logistic} | 0 | macro f1 | 0.850, 0.800 | -0.010 to +0.020 |" in lines
     assert f"| sst2, defaults | {logistic} | 1 | macro f1 | 0.900, 0.800 | -0.010 to +0.020 |" in lines
     assert len(lines) == 2 * 2 + 2 + 2
+
+
+def test_a_metric_that_is_lower_is_told_wherever_it_stands() -> None:
+    found = comparison(0, 0.7)
+    figures = found["metrics"]["macro_f1"]
+    found["metrics"] |= {"recall": figures, "precision": {**figures, "ours": 0.6, "lower": True}}
+    lines = [line for line in table.page([], [found], []).splitlines() if line.startswith("| sst2")]
+    assert len(lines) == 2
+    assert "| precision | 0.600, 0.800 |" in lines[1]
 
 
 def test_the_page_in_the_manual_is_that_of_the_results() -> None:

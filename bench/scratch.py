@@ -169,7 +169,8 @@ def _under(loss: float, ids: Sequence[int]) -> dict[str, float]:
 
 
 # Masked models learn from few of the tokens, so that they need many rows: a small vocabulary and short rows are soonest
-# learned. The masked one leaves its plateau by a rate that holds ELECTRA's discriminator back, which has its own (docs/log.md).
+# learned. The masked one leaves its plateau by a rate that holds ELECTRA's discriminator back: that has its own
+# (docs/log.md).
 SHORT = {"vocab_size": 1024, "initializer_range": 0.05, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 ROWS = {"merge": None, "learning_rate": 3e-3, "adam_beta2": 0.98, "per_device_train_batch_size": 64}
 MASKS = {"mlm_probability": 0.3}

@@ -132,6 +132,15 @@ def test_classification_after_regression_and_back(bert: str, tmp_path: Path) -> 
     assert run.predict(["a good book"])[0].label is None
 
 
+@pytest.mark.parametrize("how", [{}, {"lora": True}, {"from_scratch": "bert-tiny", "base": None}], ids=str)
+def test_numbers_far_from_0_need_no_steps_to_get_there(bert: str, tmp_path: Path, how: dict[str, Any]) -> None:
+    still = {**QUICK, "learning_rate": 0.0}
+    first = tunesmith.train(rows(101.0, 99.5), output_dir=tmp_path, **{**still, "base": bert, **how})
+    assert first.predict(["a good book"])[0].value == pytest.approx(100.25, abs=0.5)
+    again = tunesmith.train(rows(51.0, 50.5), base=tmp_path, **still)
+    assert again.predict(["a good book"])[0].value == first.predict(["a good book"])[0].value  # a head is kept
+
+
 def test_several_labels_come_back_by_name(bert: str, tmp_path: Path) -> None:
     data = [*rows(["kind", "bright"], ["broken"]), {"text": "nothing to say", "label": []}]
     run = tunesmith.train(data, base=bert, output_dir=tmp_path, **{**LEARN, "num_train_epochs": 20})

@@ -82,3 +82,56 @@ def test_a_live_model_without_a_linear_head_is_refused(tmp_path: Path) -> None:
 def test_labels_are_read_back_from_a_config(tmp_path: Path) -> None:
     labels = Labels("multi", ("x", "y", "z"))
     assert heads.read_labels(classifier(tmp_path, labels).config, classifies_text=True) == labels
+
+
+NUMBERS = Labels("regression")
+
+
+def test_a_new_head_of_regression_starts_at_the_number_it_is_given(tmp_path: Path) -> None:
+    base, made = tiny.bert(tmp_path), []
+    for start in (None, 2.5):
+        torch.manual_seed(0)
+        opened = open_base(base, "text-classification")
+        made.append(weights.load(opened, CLASS, NUMBERS, classifies_text=True, start=start)[0])
+    plain, model = made
+    assert model.classifier.bias.item() == 2.5
+    assert plain.classifier.bias.item() == 0
+    assert torch.equal(plain.classifier.weight, model.classifier.weight)
+    assert model.classifier.bias.requires_grad
+
+
+def test_an_earlier_head_of_regression_is_kept_as_it_was(tmp_path: Path) -> None:
+    before = classifier(tmp_path, NUMBERS)
+    opened = open_base(str(tmp_path / "saved"), "text-classification")
+    after, _ = weights.load(opened, CLASS, NUMBERS, classifies_text=True, start=2.5)
+    assert torch.equal(before.classifier.bias, after.classifier.bias)
+    live, _ = weights.load(
+        open_base((before, opened.tokenizer), "text-classification"), CLASS, NUMBERS, classifies_text=True, start=2.5
+    )
+    assert live.classifier.bias.item() == 0
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_regression_after_classification_starts_at_the_number_too(tmp_path: Path, live: bool) -> None:
+    before = classifier(tmp_path, Labels("single", ("a", "b")))
+    base = open_base(str(tmp_path / "saved"), "text-classification")
+    base = open_base((before, base.tokenizer), "text-classification") if live else base
+    model, _ = weights.load(base, CLASS, NUMBERS, classifies_text=True, start=2.5)
+    assert model.classifier.bias.tolist() == [2.5]
+
+
+def test_a_head_without_a_bias_starts_as_it_did(tmp_path: Path) -> None:
+    model, _ = weights.load(
+        open_base(tiny.gpt2(tmp_path), "text-classification"), CLASS, NUMBERS, classifies_text=True, start=2.5
+    )
+    assert model.score.bias is None
+    assert "subtract" in heads.far_labels(model, [100.0, 101.0])
+    assert heads.far_labels(model, [0.0, 1.0]) == ""
+
+
+def test_labels_far_from_0_are_no_trouble_for_a_head_that_starts_there(tmp_path: Path) -> None:
+    model, _ = weights.load(
+        open_base(tiny.bert(tmp_path), "text-classification"), CLASS, NUMBERS, classifies_text=True, start=100.5
+    )
+    assert heads.far_labels(model, [100.0, 101.0]) == ""
+    assert "divide by 500" in heads.far_labels(model, [0.0, 1000.0])

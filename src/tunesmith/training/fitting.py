@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from transformers import EarlyStoppingCallback
@@ -111,10 +112,12 @@ def fit(job: Job) -> Fitted:
 def _model(job: Job, opened: session.Opened, encoding: Encoding) -> Any:
     """The model to train, under its adapter where there is one."""
     known = optimizer.parameters(opened.base.model)
-    model, fresh = session.load_model(job.task.name, job.recipe, opened, job.settings, job.hooks)
+    numbers = heads.numbers(job.splits["train"]) if encoding.kind == "regression" else []
+    start = fmean(numbers) if numbers else None
+    model, fresh = session.load_model(job.task.name, job.recipe, opened, job.settings, job.hooks, start=start)
     if fresh:
         job.folder.note(f"new: {', '.join(fresh)}")
-        if encoding.kind == "regression" and (said := heads.far_labels(job.splits["train"])):
+        if numbers and (said := heads.far_labels(model, numbers)):
             job.folder.note(said)
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh, opened.base)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean, pstdev
 from typing import Any, cast
@@ -75,10 +75,19 @@ def _body_names(model: Any) -> set[str]:
     return {name for name, _ in bare.named_modules()}
 
 
-def renew_head(model: Any, *, new: Iterable[str] = ()) -> None:
+def last_layer(model: Any) -> tuple[str, list[nn.Linear]]:
+    """The name of the head's last linear layer, and that layer: under an adapter all copies of it."""
+    layers = {name: module for name, module in head_modules(model).items() if isinstance(module, nn.Linear)}
+    last = next(reversed(layers), "")
+    plain = adapters.plain_name(last)
+    return last, [layer for name, layer in layers.items() if adapters.plain_name(name) == plain]
+
+
+def renew_head(model: Any, *, new: Iterable[str] = (), start: float | None = None) -> None:
     """Initialize the head again, as the model's own class does, under the current seed.
 
-    new: weights that no file held: a module of these alone has just been initialized, and stays as it is.
+    new: weights that no file held: a module of these alone has just been initialized, and stays as it is. start: see
+    `start_at`.
     """
     model, drawn = adapters.inner(model), set(new)
     for name, module in head_modules(model).items():
@@ -87,35 +96,50 @@ def renew_head(model: Any, *, new: Iterable[str] = ()) -> None:
             for parameter in weights.values():
                 parameter._is_hf_initialized = False
             model._init_weights(module)
+    start_at(model, start)
 
 
-def fit_head(model: Any, labels: Labels, *, classifies_text: bool) -> None:
+def fit_head(model: Any, labels: Labels, *, classifies_text: bool, start: float | None = None) -> None:
     """Give a live model's head as many outputs as there are labels, in place; the rest of the model is untouched.
 
-    Under an adapter it is the head that is saved with it.
+    Under an adapter it is the head that is saved with it. start: of a last layer that starts anew, see `start_at`.
 
     Raises:
         ConfigError: no output layer of the current width was found, or an adapter does not hold the head.
     """
     wanted = 1 if labels.kind == "regression" else len(labels.names)
     under = adapters.inner(model)
-    layers = {name: module for name, module in head_modules(under).items() if isinstance(module, nn.Linear)}
-    if not layers:
+    name, copies = last_layer(under)
+    if not copies:
         raise ConfigError("base", type(under).__name__, "a model whose head ends in a linear layer")
-    name, last = list(layers.items())[-1]
+    last = copies[-1]
     _, kept = aligned(labels, under.config)
-    if under is not model and not adapters.saves(name) and not (kept and last.out_features == wanted):
+    kept = kept and last.out_features == wanted
+    if under is not model and not adapters.saves(name) and not kept:
         told = "an adapter that was saved with its head; merge this one (merge_adapter) and give the merged model"
         raise ConfigError("base", f"an adapter on a frozen head for {last.out_features} outputs", told)
     if last.out_features != wanted:
-        for other, layer in layers.items():
-            if adapters.plain_name(other) == adapters.plain_name(name):
-                _widen(under, layer, wanted)
+        for layer in copies:
+            _widen(under, layer, wanted)
+        start_at(under, start)
     elif not kept:
-        renew_head(under)
+        renew_head(under, start=start)
     write_labels(under.config, labels, classifies_text=classifies_text)
     if hasattr(under, "num_labels"):
         under.num_labels = wanted
+
+
+def start_at(model: Any, number: float | None) -> None:
+    """Let a new head of regression answer with about this number before it has learned, where it has a bias.
+
+    None leaves it at 0, from where Adam brings it to the labels' mean too late: see decision 0007.
+    """
+    if number is None:
+        return
+    with torch.no_grad():
+        for layer in last_layer(model)[1]:
+            if layer.bias is not None:
+                layer.bias.fill_(number)
 
 
 def _widen(model: Any, layer: nn.Linear, outputs: int) -> None:
@@ -138,11 +162,16 @@ def read_labels(config: Any, *, classifies_text: bool) -> Labels:
     return Labels(kind, () if kind == "regression" else names)
 
 
-def far_labels(train: Examples) -> str:
-    """What to say of labels whose unit makes them hard to learn: a new head starts near 0, in steps of about 1."""
-    values = [cast(float, example.label) for example in train]
-    spread, middle = pstdev(values), fmean(values)
-    if 0.1 <= spread <= 10 and abs(middle) <= 10 * spread:
+def numbers(train: Examples) -> list[float]:
+    """The labels of regression, a number for each row."""
+    return [cast(float, example.label) for example in train]
+
+
+def far_labels(model: Any, found: Sequence[float]) -> str:
+    """What to say of labels whose unit makes them hard to learn: a head learns in steps of about 1 from its bias."""
+    spread, middle = pstdev(found), fmean(found)
+    biased = any(layer.bias is not None for layer in last_layer(model)[1])
+    if 0.1 <= spread <= 10 and (biased or abs(middle) <= 10 * spread):
         return ""
     told = f"the labels lie around {middle:.3g}, {spread:.3g} apart: a model learns numbers around 0 and 1 apart sooner"
     return f"{told}; subtract {middle:.3g} and divide by {spread or 1:.3g} before training, and undo it in predictions"

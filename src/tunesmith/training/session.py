@@ -88,9 +88,12 @@ def from_scratch(task: str, settings: Settings, hooks: Hooks, train: Sequence[Ex
 
 
 def load_model(
-    task: str, recipe: Recipe, opened: Opened, settings: Settings, hooks: Hooks
+    task: str, recipe: Recipe, opened: Opened, settings: Settings, hooks: Hooks, *, start: float | None = None
 ) -> tuple[Any, tuple[str, ...]]:
-    """The model to train, with the right head; and the names of its modules that start anew."""
+    """The model to train, with the right head; and the names of its modules that start anew.
+
+    start: what a new head of regression answers before it has learned.
+    """
     base, labels = opened.base, opened.encoding.labels
     quantized = quantization.for_this_machine(hooks.quantize if hooks.quantize is not None else settings.quantize)
     wants_adapter = bool(hooks.lora if hooks.lora is not None else settings.lora)
@@ -99,13 +102,22 @@ def load_model(
         from . import scratch
 
         fields = scratch.wanted(settings.from_scratch).fields
-        return scratch.model(base.name, task, base.tokenizer, labels, fields=fields), ()
+        model = scratch.model(base.name, task, base.tokenizer, labels, fields=fields)
+        heads.start_at(model, start)
+        return model, ()
     if recipe.load is not None:
         model = recipe.load(base)
     else:
         whole_text = task == "text-classification"
         model, fresh = weights.load(
-            base, recipe.auto, labels, classifies_text=whole_text, quantization=quantized, dtype=dtype, trainable=True
+            base,
+            recipe.auto,
+            labels,
+            classifies_text=whole_text,
+            quantization=quantized,
+            dtype=dtype,
+            trainable=True,
+            start=start,
         )
         set_pad_id(model, base.tokenizer)
     live = base.model is not None and wants_adapter

@@ -32,6 +32,7 @@ def load(
     dtype: Any = None,
     trainable: bool = False,
     whole: bool = False,
+    start: float | None = None,
 ) -> tuple[Any, tuple[str, ...]]:
     """The model of `base` under its adapter, with a head for `labels`; and the names of its modules that start anew.
 
@@ -39,6 +40,7 @@ def load(
     labels; otherwise it starts anew. A base under an adapter is quantized as it was when the adapter was trained.
 
     trainable: whether the base's adapter is trained on. whole: refuse weights that lack any that the task uses.
+    start: what a new head of regression answers before it has learned; None leaves it as its class draws it.
 
     Raises:
         ArtifactError: the weights cannot be read, or lack some of the model's body (with `whole`: any).
@@ -47,7 +49,7 @@ def load(
     kept = True
     if base.model is not None:
         if labels is not None and isinstance(base.model, nn.Module) and hasattr(base.model, "base_model_prefix"):
-            heads.fit_head(base.model, labels, classifies_text=classifies_text)
+            heads.fit_head(base.model, labels, classifies_text=classifies_text, start=start)
         return base.model, ()
     if base.adapter is not None:  # its head is read as it was saved, and fitted after
         earlier = in_file(base.adapter)
@@ -56,16 +58,13 @@ def load(
     elif labels is not None:
         labels, kept = heads.aligned(labels, base.config)
         heads.write_labels(base.config, labels, classifies_text=classifies_text)
-    model, missing = _read(base, auto, quantization, dtype)
-    if base.adapter is not None:
-        model = adapters.reopen(model, base.adapter, trainable=trainable)
-        missing = [name for name in missing if not adapters.holds(model, name)]
+    model, missing = _read(base, auto, quantization, dtype, trainable)
     whole = whole or base.adapter is not None  # what an adapter does not hold would neither be read nor trained
     refuse_lacking(base.name, auto, _needed(model, missing, whole=whole, classifies_text=classifies_text))
     if base.adapter is not None and labels is not None:
-        heads.fit_head(model, labels, classifies_text=classifies_text)
+        heads.fit_head(model, labels, classifies_text=classifies_text, start=start)
     elif not kept:
-        heads.renew_head(model, new=missing)
+        heads.renew_head(model, new=missing, start=start)
     return model, _modules(missing)
 
 
@@ -102,8 +101,16 @@ def _pools(name: str) -> bool:
     return "pooler" in name.split(".")
 
 
-def _read(base: Base, auto: str, quantization: Any, dtype: Any) -> tuple[Any, list[str]]:
-    """The model, and the names of its weights that were not in the files, or were there in another shape."""
+def _read(base: Base, auto: str, quantization: Any, dtype: Any, trainable: bool) -> tuple[Any, list[str]]:
+    """The model, under its adapter; and the names of its weights that no file had, or had in another shape."""
+    model, missing = _read_base(base, auto, quantization, dtype)
+    if base.adapter is None:
+        return model, missing
+    model = adapters.reopen(model, base.adapter, trainable=trainable)
+    return model, [name for name in missing if not adapters.holds(model, name)]
+
+
+def _read_base(base: Base, auto: str, quantization: Any, dtype: Any) -> tuple[Any, list[str]]:
     import transformers
 
     loader = getattr(transformers, auto)

@@ -125,13 +125,42 @@ def test_a_head_without_a_bias_starts_as_it_did(tmp_path: Path) -> None:
         open_base(tiny.gpt2(tmp_path), "text-classification"), CLASS, NUMBERS, classifies_text=True, start=2.5
     )
     assert model.score.bias is None
-    assert "subtract" in heads.far_labels(model, [100.0, 101.0])
-    assert heads.far_labels(model, [0.0, 1.0]) == ""
 
 
-def test_labels_far_from_0_are_no_trouble_for_a_head_that_starts_there(tmp_path: Path) -> None:
-    model, _ = weights.load(
-        open_base(tiny.bert(tmp_path), "text-classification"), CLASS, NUMBERS, classifies_text=True, start=100.5
-    )
-    assert heads.far_labels(model, [100.0, 101.0]) == ""
-    assert "divide by 500" in heads.far_labels(model, [0.0, 1000.0])
+def test_the_last_of_several_layers_starts_at_the_number(tmp_path: Path) -> None:
+    opened = open_base(tiny.electra(tmp_path), "text-classification")
+    model, _ = weights.load(opened, CLASS, NUMBERS, classifies_text=True, start=2.5)
+    assert model.classifier.out_proj.bias.tolist() == [2.5]
+    assert not model.classifier.dense.bias.any()
+
+
+def test_a_head_of_one_number_is_kept_though_nothing_says_what_it_is(tmp_path: Path) -> None:
+    before = classifier(tmp_path, NUMBERS)
+    torch.nn.init.constant_(before.classifier.bias, 7)
+    before.config.problem_type = None
+    before.save_pretrained(tmp_path / "saved")
+    saved = open_base(str(tmp_path / "saved"), "text-classification")
+    for opened in (saved, open_base((before, saved.tokenizer), "text-classification")):
+        model, _ = weights.load(opened, CLASS, NUMBERS, classifies_text=True, start=2.5)
+        assert model.classifier.bias.item() == 7
+
+
+def test_a_head_that_no_file_holds_starts_at_the_number_whatever_the_configuration_says(tmp_path: Path) -> None:
+    before = classifier(tmp_path, NUMBERS)
+    before.bert.save_pretrained(tmp_path / "saved")  # its configuration still says regression
+    opened = open_base(str(tmp_path / "saved"), "text-classification")
+    assert opened.config.problem_type == "regression"
+    model, _ = weights.load(opened, CLASS, NUMBERS, classifies_text=True, start=2.5)
+    assert model.classifier.bias.item() == 2.5
+
+
+def test_a_number_that_16_bits_cannot_hold_is_no_start(tmp_path: Path) -> None:
+    opened = open_base(tiny.bert(tmp_path), "text-classification")
+    model, _ = weights.load(opened, CLASS, NUMBERS, classifies_text=True, start=2.5e5, dtype=torch.float16)
+    assert model.classifier.bias.item() == 0
+
+
+def test_labels_far_from_0_or_far_apart_are_told() -> None:
+    assert heads.far_labels([2.0, 3.0, 4.0]) == ""
+    assert "subtract 100 and divide by 0.5" in heads.far_labels([99.5, 100.5])
+    assert "divide by 500" in heads.far_labels([0.0, 1000.0])

@@ -117,7 +117,7 @@ def _model(job: Job, opened: session.Opened, encoding: Encoding) -> Any:
     model, fresh = session.load_model(job.task.name, job.recipe, opened, job.settings, job.hooks, start=start)
     if fresh:
         job.folder.note(f"new: {', '.join(fresh)}")
-        if numbers and (said := heads.far_labels(model, numbers)):
+        if numbers and (said := heads.far_labels(numbers)):
             job.folder.note(said)
     _check_packing(job, model, encoding)
     model = _adapted(job, model, fresh, opened.base)

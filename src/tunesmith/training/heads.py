@@ -30,9 +30,10 @@ def aligned(labels: Labels, config: Any) -> tuple[Labels, bool]:
     A head's rows belong to its labels: with the same set in another order, the head is kept and the order follows it.
     """
     names = [str(name) for _, name in sorted((getattr(config, "id2label", None) or {}).items(), key=_label_id)]
-    same_kind = getattr(config, "problem_type", None) in (None, PROBLEMS.get(labels.kind))
+    problem = getattr(config, "problem_type", None)
+    same_kind = problem in (None, PROBLEMS.get(labels.kind))
     if labels.kind == "regression":
-        return labels, getattr(config, "problem_type", None) == "regression"
+        return labels, problem == "regression" or (problem is None and len(names) == 1)
     if same_kind and names and names[0].startswith(GENERIC):  # nobody named them: the count is all there is to go by
         return labels, len(names) == len(labels.names)
     if same_kind and set(names) == set(labels.names):
@@ -50,6 +51,13 @@ def write_labels(config: Any, labels: Labels, *, classifies_text: bool) -> None:
     config.id2label = dict(enumerate(names))  # num_labels follows it
     config.label2id = {name: place for place, name in enumerate(names)}
     config.problem_type = PROBLEMS[labels.kind] if classifies_text else None
+
+
+def relabel(config: Any, labels: Labels, *, classifies_text: bool) -> bool:
+    """Write labels into a configuration, in the order of its head; whether that head is kept."""
+    labels, kept = aligned(labels, config)
+    write_labels(config, labels, classifies_text=classifies_text)
+    return kept
 
 
 def head_modules(model: Any) -> dict[str, nn.Module]:
@@ -77,7 +85,8 @@ def _body_names(model: Any) -> set[str]:
 
 def last_layer(model: Any) -> tuple[str, list[nn.Linear]]:
     """The name of the head's last linear layer, and that layer: under an adapter all copies of it."""
-    layers = {name: module for name, module in head_modules(model).items() if isinstance(module, nn.Linear)}
+    found = head_modules(model).items()
+    layers = {name: part for name, part in found if isinstance(part, nn.Linear) and "lora_" not in name}
     last = next(reversed(layers), "")
     plain = adapters.plain_name(last)
     return last, [layer for name, layer in layers.items() if adapters.plain_name(name) == plain]
@@ -130,16 +139,17 @@ def fit_head(model: Any, labels: Labels, *, classifies_text: bool, start: float 
 
 
 def start_at(model: Any, number: float | None) -> None:
-    """Let a new head of regression answer with about this number before it has learned, where it has a bias.
+    """Let a new head of regression answer with about this number before it has learned: see decision 0007.
 
-    None leaves it at 0, from where Adam brings it to the labels' mean too late: see decision 0007.
+    None leaves it as it was drawn, as do a head without a bias, of more outputs, or of 16 bits that cannot hold it.
     """
     if number is None:
         return
     with torch.no_grad():
         for layer in last_layer(model)[1]:
-            if layer.bias is not None:
-                layer.bias.fill_(number)
+            bias = layer.bias
+            if bias is not None and len(bias) == 1 and abs(number) <= torch.finfo(bias.dtype).max:
+                bias.fill_(number)
 
 
 def _widen(model: Any, layer: nn.Linear, outputs: int) -> None:
@@ -167,11 +177,10 @@ def numbers(train: Examples) -> list[float]:
     return [cast(float, example.label) for example in train]
 
 
-def far_labels(model: Any, found: Sequence[float]) -> str:
-    """What to say of labels whose unit makes them hard to learn: a head learns in steps of about 1 from its bias."""
+def far_labels(found: Sequence[float]) -> str:
+    """What to say of labels whose unit makes them hard to learn: in steps of about 1, and in 16 bits rounded."""
     spread, middle = pstdev(found), fmean(found)
-    biased = any(layer.bias is not None for layer in last_layer(model)[1])
-    if 0.1 <= spread <= 10 and (biased or abs(middle) <= 10 * spread):
+    if 0.1 <= spread <= 10 and abs(middle) <= 10 * spread:
         return ""
     told = f"the labels lie around {middle:.3g}, {spread:.3g} apart: a model learns numbers around 0 and 1 apart sooner"
     return f"{told}; subtract {middle:.3g} and divide by {spread or 1:.3g} before training, and undo it in predictions"

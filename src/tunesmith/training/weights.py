@@ -56,8 +56,7 @@ def load(
         quantization = quantization if quantization is not None else earlier
         base = base if earlier is None else replace(base, config=unquantized(base.config))
     elif labels is not None:
-        labels, kept = heads.aligned(labels, base.config)
-        heads.write_labels(base.config, labels, classifies_text=classifies_text)
+        kept = heads.relabel(base.config, labels, classifies_text=classifies_text)
     model, missing = _read(base, auto, quantization, dtype, trainable)
     whole = whole or base.adapter is not None  # what an adapter does not hold would neither be read nor trained
     refuse_lacking(base.name, auto, _needed(model, missing, whole=whole, classifies_text=classifies_text))
@@ -65,6 +64,8 @@ def load(
         heads.fit_head(model, labels, classifies_text=classifies_text, start=start)
     elif not kept:
         heads.renew_head(model, new=missing, start=start)
+    elif start is not None and heads.last_layer(model)[0] in _modules(missing):
+        heads.start_at(model, start)
     return model, _modules(missing)
 
 

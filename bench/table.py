@@ -14,6 +14,7 @@ PEERS = {
     "hf": "`Trainer`, padding per batch",
     "hf-guide": "`Trainer`, padding to the maximum",
     "hf-pipeline": "`pipeline` on a list",
+    "cross-encoder": "sentence-transformers' `CrossEncoder` on a list of pairs",
     "tfidf": "TF-IDF with logistic regression",
     "txtai": "txtai's `HFTrainer`",
 }

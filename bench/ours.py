@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from .reading import Row, Rows
 from .workloads import Workload
 
 
-def ours(
-    load: Workload, rows: Rows, seed: int, *, base: str = "minilm", callbacks: Sequence[Any] = (), **more: Any
-) -> list[Any]:
+def ours(load: Workload, rows: Rows, seed: int, *, base: str = "minilm", **more: Any) -> list[Any]:
     """Train and predict the held-out rows. In the group `defaults` no setting but the seed is named."""
     api = import_module("tunesmith.api")  # the peers' runs need no tunesmith
 
@@ -23,16 +20,14 @@ def ours(
     if load.group == "equal":
         settings |= {"defaults": "transformers", **load.lengths}
     if load.kind == "causal":
-        return _causal(api, load, rows, {**settings, "seed": seed, "callbacks": callbacks})
+        return _causal(api, load, rows, {**settings, "seed": seed})
     if load.columns:
         settings["columns"] = load.columns
     if load.lora:
         settings["lora"] = dict(load.lora)
     if load.kind == "texts":
-        return _translated(api, load, rows, {**settings, "seed": seed, "callbacks": callbacks})
-    run = api.train(
-        list(rows.train), base=base, task=load.task, output_dir="", seed=seed, callbacks=callbacks, **settings
-    )
+        return _translated(api, load, rows, {**settings, "seed": seed})
+    run = api.train(list(rows.train), base=base, task=load.task, output_dir="", seed=seed, **settings)
     predicted = run.predict([_input(load, row) for row in rows.test])
     return [_value(load.kind, prediction, rows.labels) for prediction in predicted]
 

@@ -49,7 +49,6 @@ class Guide:
     tokenizer: Any
     seed: int
     padding: bool | str = False
-    callbacks: Sequence[Any] = ()
 
 
 def hf(
@@ -59,7 +58,6 @@ def hf(
     *,
     base: str | None = None,
     padding: bool | str = False,
-    callbacks: Sequence[Any] = (),
 ) -> list[Any]:
     """Train with `Trainer` and predict the held-out rows."""
     from transformers import AutoTokenizer
@@ -68,9 +66,9 @@ def hf(
         from . import language_peers
 
         train = language_peers.language if load.kind == "causal" else language_peers.translated
-        return train(load, rows, Guide("", None, seed, padding, callbacks))
+        return train(load, rows, Guide("", None, seed, padding))
     base = base or minilm()
-    guide = Guide(base, AutoTokenizer.from_pretrained(base), seed, padding, callbacks)
+    guide = Guide(base, AutoTokenizer.from_pretrained(base), seed, padding)
     return {"tags": _tags, "answers": _answers}.get(load.kind, _classes)(load, rows, guide)
 
 
@@ -95,7 +93,6 @@ def predict(model: Any, collator: Any, guide: Guide, settings: Mapping[str, Any]
                 train_dataset=train,
                 data_collator=collator,
                 processing_class=guide.tokenizer,
-                callbacks=list(guide.callbacks),
             )
             trainer.train()
             return trainer.predict(test).predictions
@@ -103,8 +100,8 @@ def predict(model: Any, collator: Any, guide: Guide, settings: Mapping[str, Any]
     return run
 
 
-def txtai(load: Workload, rows: Rows, seed: int, *, callbacks: Sequence[Any] = ()) -> list[Any]:
-    """txtai's `HFTrainer` on rows of one class each; predictions by its `Labels` pipeline. It takes no callbacks."""
+def txtai(load: Workload, rows: Rows, seed: int) -> list[Any]:
+    """txtai's `HFTrainer` on rows of one class each; predictions by its `Labels` pipeline."""
     from txtai.pipeline import HFTrainer, Labels
 
     ids = {name: i for i, name in enumerate(rows.labels)}

@@ -71,7 +71,7 @@ def clock() -> Any:
         began = first = ended = 0.0
 
         def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-            self.began = time.perf_counter()
+            self.began, self.first = time.perf_counter(), 0.0
 
         def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
             self.first = self.first or time.perf_counter()

@@ -31,7 +31,7 @@ SPEED = """## Speed
 The peer's time over ours: median (least to greatest) of the pairs. The loop is that of training, from its first step to
 its end; the call is all that a user waits for, after the imports. Memory is the ratio of the peaks, ours over the
 peer's. The last column is how near training came to what the machine can do: every operation at the rate of a large
-bf16 product, and AdamW's traffic at the rate of a copy.
+product, in bf16 or fp32 as is faster, and AdamW's traffic at the rate of a copy. Only rows of one processor compare.
 
 """
 SCORES = """## Scores
@@ -150,6 +150,7 @@ def page(
             "call": lambda each: _ratio(each, "call"),
             "memory": lambda each: f"{each['peak_ratio']:.2f}",
             "of the machine": lambda each: f"{each['limit']['share']:.0%}" if "limit" in each else "",
+            "processor": lambda each: each["machine"]["cpu"],
         },
         races,
     )

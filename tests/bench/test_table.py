@@ -16,6 +16,7 @@ def training(load: str, ratio: float) -> dict[str, Any]:
         "ratios": {"loop": spread, "call": spread},
         "peak_ratio": 0.9,
         "limit": {"share": 0.41},
+        "machine": {"cpu": "Some CPU"},
     }
 
 
@@ -56,7 +57,8 @@ def test_the_newest_record_of_each_pair_is_told() -> None:
     )
     lines = [line for line in text.splitlines() if line.startswith("|")]
     per_batch = "`Trainer`, padding per batch"
-    assert f"| training, sst2 | {per_batch} | 3.00 (2.50 to 3.50) | 3.00 (2.50 to 3.50) | 0.90 | 41% |" in lines
+    figures = "3.00 (2.50 to 3.50) | 3.00 (2.50 to 3.50) | 0.90 | 41% | Some CPU"
+    assert f"| training, sst2 | {per_batch} | {figures} |" in lines
     assert sum("sst2 | `Trainer`" in line for line in lines) == 1
     logistic = "TF-IDF with logistic regression"
     assert f"| sst2, defaults | {logistic} | 0 | macro f1 | 0.850, 0.800 | -0.010 to +0.020 |" in lines

@@ -91,6 +91,19 @@ def test_a_fast_run_stops_and_resumes_bit_for_bit(tmp_path: Path, whole: Whole, 
     assert same(weights(resumed), weights(whole.run))
 
 
+def test_fp32_is_as_cheap_where_auto_takes_it_and_as_upstreams_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    looks = {name: Look() for name in ("auto", "fp32")}
+    runs = {name: train(tmp_path / name, seed=0, precision=name, callbacks=[looks[name]]) for name in looks}
+    assert dropout.Dropout in looks["auto"].seen["dropout"]
+    assert dropout.Dropout not in looks["fp32"].seen["dropout"]
+    train(tmp_path / "cut", seed=0, precision="auto", callbacks=[Look(3)])
+    assert same(weights(train(tmp_path / "cut", seed=0, precision="auto", checkpoint=True)), weights(runs["auto"]))
+
+
 def test_a_copy_of_a_model_made_in_training_is_what_the_model_was(tmp_path: Path) -> None:
     class Keep(TrainerCallback):
         copied: Any = None

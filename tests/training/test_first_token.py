@@ -20,7 +20,7 @@ from transformers import (
 
 import tiny
 import tunesmith
-from tunesmith.training import dropout, first_token
+from tunesmith.training import dropout, first_token, precision
 
 SIZES = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 OTHERS = {"distilbert": {"vocab_size": 50, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24}}
@@ -181,9 +181,13 @@ def test_a_copy_made_meanwhile_is_a_plain_model_of_its_own(copied: Any) -> None:
     assert tokens_out_of(copy, batch(), narrow=False) == 9
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_training_in_fp32_draws_as_torch_does_for_all_tokens(precision: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("named", "cheap"), [("bf16", True), ("auto", True), ("fp32", False)])
+def test_training_in_fp32_that_is_named_is_of_all_tokens(
+    named: str, cheap: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: set[int] = set()
+    monkeypatch.setattr(precision, "SMALL", 0)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # bf16 is not fast
 
     class Watch(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
@@ -194,9 +198,9 @@ def test_training_in_fp32_draws_as_torch_does_for_all_tokens(precision: str, tmp
             seen.add(output[0].shape[1])
 
     rows = [{"text": f"a {word} day " * length, "label": word} for word in ("good", "bad") for length in (1, 2)] * 4
-    tunesmith.train(rows, base=tiny.bert(tmp_path), num_train_epochs=1, precision=precision, callbacks=[Watch()])
+    tunesmith.train(rows, base=tiny.bert(tmp_path), num_train_epochs=1, precision=named, callbacks=[Watch()])
     assert seen
-    assert seen == {1} if precision == "bf16" else min(seen) > 1
+    assert seen == {1} if cheap else min(seen) > 1
 
 
 class MeanPooler(nn.Module):

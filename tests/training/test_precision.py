@@ -10,6 +10,9 @@ from torch import nn
 
 from tunesmith.errors import ConfigError
 from tunesmith.training import precision
+from tunesmith.training.precision import Arithmetic
+
+AMD = {"avx512_bf16": True, "sse4a": True}
 
 
 class Model(nn.Module):
@@ -23,38 +26,48 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CPU that is fast in bf16, and models of 50 weights that are large."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: AMD)
     monkeypatch.setattr(precision, "SMALL", 50)
 
 
-def test_auto_takes_bf16_where_the_hardware_is_fast_in_it_and_says_so(fast: None) -> None:
-    chosen, said = precision.choose("auto", {}, Model())
-    assert chosen == {"bf16": True}
-    assert "bf16 arithmetic on this CPU, fp32 weights" in said
+@pytest.mark.parametrize("known", [AMD, {"avx512_bf16": True, "amx_bf16": True}], ids=["AMD", "Intel with AMX"])
+def test_auto_takes_bf16_where_the_hardware_is_fast_in_it_and_says_so(
+    fast: None, known: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    chosen = precision.choose("auto", {}, Model())
+    assert chosen.arguments == {"bf16": True}
+    assert "bf16 arithmetic on this CPU, fp32 weights" in chosen.told
+
+
+@pytest.mark.parametrize("known", [{"avx512_bf16": True}, {"sse4a": True}, {}], ids=["Intel without AMX", "AMD", "any"])
+def test_auto_stays_with_fp32_where_bf16_is_slower_and_is_cheap_in_it(
+    fast: None, known: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert precision.choose("auto", {}, Model()) == Arithmetic(cheap=True)
 
 
 @pytest.mark.parametrize("named", [{"bf16": False}, {"fp16": False}, {"bf16": True}, {"fp16": True}])
 def test_what_is_named_wins(fast: None, named: dict[str, bool]) -> None:
-    assert precision.choose("auto", named, Model()) == ({}, "")
+    assert precision.choose("auto", named, Model()) == Arithmetic()
 
 
 @pytest.mark.parametrize("wanted", ["fp32", "bf16"])
 def test_what_is_wanted_is_taken_on_any_hardware(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
-    assert precision.choose(wanted, {}, Model())[0] == ({"bf16": True} if wanted == "bf16" else {})
+    chosen = precision.choose(wanted, {}, Model())
+    assert (chosen.arguments, chosen.cheap) == ({"bf16": True} if wanted == "bf16" else {}, False)
 
 
-def test_auto_stays_with_fp32_where_nothing_is_gained(fast: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert precision.choose("auto", {}, Model(torch.bfloat16)) == ({}, "")  # weights that have their own type
+def test_auto_is_upstreams_fp32_where_nothing_is_gained(fast: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert precision.choose("auto", {}, Model(torch.bfloat16)) == Arithmetic()  # weights that have their own type
     quantized = Model()
     quantized.is_quantized = True
-    assert precision.choose("auto", {}, quantized) == ({}, "")
-    assert precision.choose("auto", {}, nn.Linear(10, 10)) == ({}, "")  # a module of the user's own
+    assert precision.choose("auto", {}, quantized) == Arithmetic()
+    assert precision.choose("auto", {}, nn.Linear(10, 10)) == Arithmetic()  # a module of the user's own
     monkeypatch.setattr(precision, "SMALL", 1000)
-    assert precision.choose("auto", {}, Model()) == ({}, "")
-    monkeypatch.setattr(precision, "SMALL", 50)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
-    assert precision.choose("auto", {}, Model()) == ({}, "")
+    assert precision.choose("auto", {}, Model()) == Arithmetic()
 
 
 @pytest.mark.parametrize(
@@ -66,5 +79,5 @@ def test_two_words_that_say_otherwise_are_refused(wanted: str, named: dict[str, 
 
 
 def test_two_words_that_agree_are_taken() -> None:
-    assert precision.choose("bf16", {"bf16": True}, Model()) == ({}, "")
-    assert precision.choose("fp32", {"bf16": False}, Model()) == ({}, "")
+    assert precision.choose("bf16", {"bf16": True}, Model()) == Arithmetic()
+    assert precision.choose("fp32", {"bf16": False}, Model()) == Arithmetic()

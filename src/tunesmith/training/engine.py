@@ -131,14 +131,15 @@ def lean_steps(trainer: Any) -> Iterator[None]:
 
 @contextmanager
 def fast(trainer: Any) -> Iterator[None]:
-    """The model is made ready for fast steps meanwhile; in fp32 dropout draws as torch does, for all tokens."""
+    """The model is made ready for fast steps meanwhile; in fp32 that is not cheap dropout draws as torch does."""
+    cheap = trainer.cheap or trainer.args.bf16 or trainer.args.fp16
     with ExitStack() as stack:
         stack.enter_context(lean_steps(trainer))
-        if trainer.args.device.type == "cpu" and trainer.args.bf16:
+        if cheap and trainer.args.device.type == "cpu":
             os.environ.setdefault(*KERNELS)
             stack.enter_context(dropout.fast(trainer.model))
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
-            if trainer.args.bf16 or trainer.args.fp16:
+            if cheap:
                 stack.enter_context(first_token.only(trainer.model))
             stack.enter_context(_own_forward(trainer.model))
         stack.enter_context(taught.once(trainer))

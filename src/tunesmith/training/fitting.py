@@ -152,14 +152,14 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
     chosen, patience = watching.choose(job.settings, made.choice, _followed(job, made))
     if said := made.choice.told(patience):
         job.folder.note(said)
-    fast, said = precision.choose(job.settings.precision, named, made.model)
-    if said:
-        job.folder.note(said)
-    half = bool(fast or named.get("bf16") or named.get("fp16"))
+    arithmetic = precision.choose(job.settings.precision, named, made.model)
+    if arithmetic.told:
+        job.folder.note(arithmetic.told)
+    half = bool(arithmetic.arguments or named.get("bf16") or named.get("fp16"))
     lean, said = memory.choose(named, made.model, made.data["train"], half=half)
     if said:
         job.folder.note(said)
-    chosen |= fast | lean
+    chosen |= {**arithmetic.arguments, **lean}
     with devices.on(job.settings.device):
         args = arguments.build(named, output_dir=directory, seed=job.settings.seed, defaults=chosen)
     devices.keep_to(args, job.settings.device)
@@ -186,6 +186,7 @@ def _trainer(job: Job, made: Prepared, directory: str) -> Trainer:
         teacher=made.teacher,
         by_length=named.get("train_sampling_strategy") is None,  # in evaluation rows keep their order
         layer_decay=made.choice.layer_decay,
+        cheap=arithmetic.cheap,
         made_of=made.made_of,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,8 +16,21 @@ PREDICTION = ("fp32", "bf16")
 SMALL = 5_000_000  # parameters below which casting costs what bf16 saves
 
 
-def choose(wanted: str, named: Mapping[str, Any], model: Any) -> tuple[dict[str, Any], str]:
-    """Training arguments for `precision`, and what to say of them (empty: nothing). Weights stay as they were loaded.
+@dataclass(frozen=True)
+class Arithmetic:
+    """What a run computes in.
+
+    arguments: training arguments for it. cheap: steps may differ from upstream's by their draws and by rounding, where
+    that is the faster, see `engine.fast`. told: what to say of it; empty for nothing.
+    """
+
+    arguments: Mapping[str, bool] = field(default_factory=dict)
+    cheap: bool = False
+    told: str = ""
+
+
+def choose(wanted: str, named: Mapping[str, Any], model: Any) -> Arithmetic:
+    """The arithmetic of a run for `precision`. Weights stay as they were loaded.
 
     named: the user's training arguments; bf16 and fp16 among them win over 'auto', and so does DeepSpeed's own file.
 
@@ -29,22 +43,28 @@ def choose(wanted: str, named: Mapping[str, Any], model: Any) -> tuple[dict[str,
         if not agrees:
             raise ConfigError("precision", wanted, f"'auto', or no {' and '.join(said)} beside it")
     if said or wanted == "fp32" or (wanted == "auto" and named.get("deepspeed")):
-        return {}, ""
+        return Arithmetic()
     if wanted == "bf16":
-        return {"bf16": True}, "bf16 arithmetic, weights as loaded"
+        return Arithmetic({"bf16": True}, told="bf16 arithmetic, weights as loaded")
+    if not _gains(model):
+        return Arithmetic()
     where = _fast(named)
-    if where is None or not _gains(model):
-        return {}, ""
-    return {"bf16": True}, f"bf16 arithmetic on {where}, fp32 weights (precision=fp32 for none)"
+    if where is None:
+        return Arithmetic(cheap=True)
+    return Arithmetic({"bf16": True}, told=f"bf16 arithmetic on {where}, fp32 weights (precision=fp32 for none)")
 
 
 def _fast(named: Mapping[str, Any]) -> str | None:
-    """The hardware that is faster in bf16 than in fp32; None where it is not."""
+    """The hardware that is faster in bf16 than in fp32; None where it is not.
+
+    Of CPUs those with AMX, and AMD's with AVX512-BF16: an Intel one without AMX has half of fp32's rate in it.
+    """
     if torch.cuda.is_available() and not named.get("use_cpu"):
         return "this GPU" if torch.cuda.is_bf16_supported(including_emulation=False) else None
     other = torch.backends.mps.is_available() or (hasattr(torch, "xpu") and torch.xpu.is_available())
     found = torch.cpu.get_capabilities()
-    fast = found.get("avx512_bf16") or found.get("amx_bf16")
+    of_amd = found.get("sse4a")  # no other maker's CPUs have it
+    fast = found.get("amx_bf16") or (found.get("avx512_bf16") and of_amd)
     return "this CPU" if fast and (named.get("use_cpu") or not other) else None
 
 

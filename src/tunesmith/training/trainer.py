@@ -34,6 +34,7 @@ class Trainer(engine.Lean, Seq2SeqTrainer):
     folder: without a path, nothing outlives the run, so nothing is saved of a run that diverges.
     data_collator: reads whole features, as a recipe's does; the recipe's own where None.
     by_length: batches of like length, whatever `train_sampling_strategy` says. layer_decay: see `rates`.
+    cheap: fp32 takes the steps of `engine.fast` that are equal but for draws and rounding, as bf16 does.
     made_of: what a checkpoint says of its run, see `checkpoints.write_manifest`.
     """
 
@@ -59,12 +60,13 @@ class Trainer(engine.Lean, Seq2SeqTrainer):
         data_collator: Any = None,
         by_length: bool = False,
         layer_decay: float = 1.0,
+        cheap: bool = False,
         made_of: Mapping[str, str] | None = None,
         **upstream: Any,
     ) -> None:
         self.recipe, self.encoding, self.task = recipe, encoding, task
         self.eval_examples, self.folder, self.row_ids, self.teacher = eval_examples, folder, row_ids, teacher
-        self.by_length, self.layer_decay, self.sampler = by_length, layer_decay, None
+        self.by_length, self.layer_decay, self.cheap, self.sampler = by_length, layer_decay, cheap, None
         self.made_of, self._rows, self.places, self.taught = made_of, None, None, None
         self.saved_steps: set[int] = set()  # steps whose checkpoint is of this run
         self.resumed = 0  # steps of the checkpoint that training went on from

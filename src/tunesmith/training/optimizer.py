@@ -76,7 +76,7 @@ class CpuAdamW(torch.optim.AdamW):
                 parameter.grad = parameter.grad.coalesce()
             if parameter.grad is not None:
                 values.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
-        norm = torch.stack(torch._foreach_norm(values)).norm() if values else torch.zeros(())
+        norm = torch.stack([_square(each) for each in values]).sum().sqrt() if values else torch.zeros(())
         scale = (norm + 1e-6) / max_norm if max_norm > 0 else torch.zeros(())  # 1e-6 as in clip_grad_norm_
         self.grad_scale = scale.float() if scale > 1 else None
         return norm
@@ -200,6 +200,12 @@ class CpuAdamW(torch.optim.AdamW):
     def _parameters(self) -> Iterator[nn.Parameter]:
         for group in self.param_groups:
             yield from group["params"]
+
+
+def _square(value: torch.Tensor) -> torch.Tensor:
+    """The sum of squares of a tensor; of fp32 by a product of vectors, which takes half the time of a norm."""
+    flat = value.reshape(-1)
+    return torch.dot(flat, flat) if flat.dtype == torch.float32 else torch.linalg.vector_norm(flat).float().square()
 
 
 def _untouched(like: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from tunesmith import api
 from tunesmith.errors import ConfigError, RowError
 from tunesmith.registry import tasks
 from tunesmith.run import Run
+from tunesmith.training import predictor
 
 TEXTS = [("a man " * (place * 7 % 23 + 1)).strip() for place in range(2_500)]
 
@@ -37,6 +38,20 @@ def test_any_number_of_inputs_goes_through_the_model_once_with_little_padding(ru
     assert sum(map(len, seen)) == len(TEXTS)
     real, padded = sum(int(mask.sum()) for mask in seen), sum(mask.numel() for mask in seen)
     assert 1 - real / padded < 0.03
+
+
+def test_a_window_of_texts_is_tokenized_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    whole = predictor.run
+
+    def watched(model: Any, features: Any, *args: Any, **kwargs: Any) -> Any:
+        sizes.append(len(features))
+        return whole(model, features, *args, **kwargs)
+
+    monkeypatch.setattr(predictor, "run", watched)
+    found = run.predict(TEXTS[:2_100])
+    assert sizes == [1_000, 1_000, 100]
+    assert [each.id for each in found] == list(range(2_100))
 
 
 def test_predictions_are_fp32_unless_bf16_is_asked_for(run: Run) -> None:

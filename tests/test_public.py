@@ -71,10 +71,10 @@ def test_modules_that_every_command_needs_import_no_torch(module: str) -> None:
 
 
 def test_a_trained_model_is_loaded_without_what_only_training_needs(tmp_path: Path) -> None:
-    """Trainer brings peft, datasets and pandas: 115 MB and seconds for one prediction."""
+    """Trainer brings peft, datasets and pandas: 115 MB and seconds for one prediction; pyarrow has 25 MB."""
     rows = [{"text": text, "label": str(place % 2)} for place, text in enumerate(tiny.TEXTS[:6])]
     tunesmith.train(rows, base=tiny.bert(tmp_path / "base"), output_dir=str(tmp_path / "out"), max_steps=1)
-    heavy = ["transformers.trainer", "peft", "bitsandbytes", "datasets", "pandas", "sklearn"]
+    heavy = ["transformers.trainer", "peft", "bitsandbytes", "datasets", "pandas", "sklearn", "pyarrow"]
     code = (
         f"import sys, tunesmith; tunesmith.load({str(tmp_path / 'out')!r}).predict(['a good book']);"
         f"print([name for name in {heavy!r} if name in sys.modules])"

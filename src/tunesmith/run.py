@@ -10,9 +10,7 @@ from typing import Any
 
 from .config import Settings
 from .data.columns import again, by_role, gold_role
-from .data.dataset import Dataset
-from .data.places import gives_table
-from .data.sources import read
+from .data.dataset import Dataset, gives_table
 from .errors import ConfigError, DataError
 from .evaluation.scoring import score
 from .folder import RunFolder
@@ -82,6 +80,8 @@ class Run:
         if gives_table(inputs):
             ids, inputs = zip(*inputs.as_inputs(), strict=True) if inputs else ((), ())
         elif hasattr(inputs, "columns") or hasattr(inputs, "column_names"):  # a frame, a table, a data set
+            from .data.sources import read
+
             inputs = [row for _, row in read(inputs, name="inputs")]
         examples = self.task.inputs([self.as_roles(value) for value in inputs])
         if ids is not None:
@@ -108,6 +108,8 @@ class Run:
         Raises:
             DataError: data that cannot be read, or a label that the model does not know.
         """
+        from .data.sources import read
+
         gold = gold_role(self.task.roles, self.task.optional) is not None
         dataset = with_rows(read(data, name="evaluation", limit=limit, names=self.task.roles, gold=gold))
         examples = self.examples(dataset, columns=columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,6 +59,22 @@ def test_the_model_is_in_eval_mode_meanwhile_and_in_its_own_after(tmp_path: Path
 def test_the_longest_rows_go_first() -> None:
     features = [{"input_ids": [0] * size} for size in (2, 5, 3)]
     assert predictor.by_length(features, 2) == [[1, 2], [0]]
+
+
+def test_a_batch_has_no_more_tokens_than_said_and_one_row_at_least() -> None:
+    features = [{"input_ids": [0] * size} for size in (2, 9, 3, 2)]
+    assert predictor.by_length(features, 3, 6) == [[1], [2, 0], [3]]
+
+
+def test_on_a_cpu_a_batch_holds_so_many_tokens_unless_its_outputs_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, encoding, features = setting(tmp_path)
+    monkeypatch.setattr(predictor, "CPU_TOKENS", 12)
+    for writes, sizes in ((False, [1, 3, 4]), (True, [4])):
+        done: list[int] = []
+        predictor.run(model, features, replace(RECIPE, writes=writes), encoding, on_batch=done.append)
+        assert done == sizes
 
 
 @pytest.mark.parametrize(("side", "expected"), [("right", [1.0, 2.0]), ("left", [2.0, 3.0])])

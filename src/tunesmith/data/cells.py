@@ -1,4 +1,4 @@
-"""What single cells say, spelled out as files of plain cells have them or not: numbers, lists, mappings."""
+"""What single cells say: any value in plain Python; numbers, lists and mappings that a text spells."""
 
 from __future__ import annotations
 
@@ -6,13 +6,41 @@ import ast
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _QUOTED = r"""'[^'\\]*'|"[^"\\]*\""""
 _QUOTED_ROW = re.compile(rf"\[\s*(?:{_QUOTED})(?:\s+(?:{_QUOTED}))+\s*\]")  # numpy's; to Python it is one text
 NO_VALUE = {"", "na", "n/a", "nan", "null", "none"}  # read as missing where numbers are expected, never among names
+
+
+def plain(value: Any) -> Any:
+    """The value in plain Python: numpy scalars and arrays unwrapped, tuples as lists, NaN, NaT and NA as None."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        return None if math.isnan(value) else value
+    if kind.__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, Set):
+        return sorted((plain(part) for part in value), key=str)
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, Decimal):
+        return plain(float(value))
+    if isinstance(value, str):
+        return str(value)
+    if hasattr(value, "tolist"):  # numpy scalars and arrays, tensors, pandas series
+        return plain(value.tolist())
+    return value
 
 
 def spelled(text: str) -> list[Any] | dict[Any, Any] | None:

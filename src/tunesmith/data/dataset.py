@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
-import pyarrow as pa
 
 from ..errors import DataError, RowError
-from .rows import JSON_KEY, is_json, plain
+from .cells import plain
+
+if TYPE_CHECKING:  # 25 MB, which predicting from lists of texts saves
+    import pyarrow as pa
 
 Row = dict[str, Any]
 RowId = int | str
@@ -105,6 +107,10 @@ class Dataset:
         return self.table.with_format("arrow")
 
     def _rows(self, batch: pa.Table, ids: Sequence[RowId]) -> list[Row]:
+        from pyarrow import types
+
+        from .rows import JSON_KEY, is_json
+
         cells = {}
         for name, array in zip(batch.column_names, batch.columns, strict=True):
             values = array.to_pylist()
@@ -113,7 +119,7 @@ class Dataset:
                 values = [None if value is None else plain(json.loads(value[JSON_KEY])) for value in values]
             elif names is not None and _are_class_ids(array.type):
                 values = [self._named(value, names, row, name) for row, value in zip(ids, values, strict=True)]
-            elif _holds(array.type, lambda kind: pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+            elif _holds(array.type, lambda kind: types.is_floating(kind) or types.is_decimal(kind)):
                 values = [plain(value) for value in values]
             cells[name] = values
         return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
@@ -123,6 +129,17 @@ class Dataset:
             return class_name(value, names)
         except ValueError as error:
             raise RowError(row, column, str(error), source=self.name) from error
+
+
+class GivesTable(Protocol):
+    """What makes a data set of itself, as a list of records does."""
+
+    def as_dataset(self, name: str = ..., limit: int | None = ..., *, gold: bool = ...) -> Dataset: ...
+    def as_inputs(self) -> list[tuple[RowId, str]]: ...
+
+
+def gives_table(value: Any) -> TypeGuard[GivesTable]:
+    return callable(getattr(type(value), "as_dataset", None))
 
 
 def _shared(values: Iterable[Any]) -> Iterator[Any]:
@@ -151,8 +168,10 @@ def class_name(value: Any, names: Sequence[str]) -> Any:
 
 def _are_class_ids(kind: pa.DataType) -> bool:
     """Whole numbers, or lists of them at any depth; not those of a mapping, which are places in a text."""
-    lists = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
-    return pa.types.is_integer(kind) or (any(test(kind) for test in lists) and _are_class_ids(kind.value_type))
+    from pyarrow import types
+
+    lists = types.is_list, types.is_large_list, types.is_fixed_size_list
+    return types.is_integer(kind) or (any(test(kind) for test in lists) and _are_class_ids(kind.value_type))
 
 
 def _holds(kind: pa.DataType, test: Callable[[pa.DataType], bool]) -> bool:

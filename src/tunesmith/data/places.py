@@ -6,10 +6,10 @@ import glob
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard
+from typing import Any
 
 from ..errors import DataError, nearest
-from .dataset import Dataset, RowId
+from .dataset import gives_table
 from .formats import suffix_of
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -56,17 +56,6 @@ def splits_in(source: Any) -> Mapping[str, Any] | None:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, Path) or (isinstance(value, str) and "\n" not in value and bool(suffix_of(value)))
-
-
-class GivesTable(Protocol):
-    """What makes a data set of itself, as a list of records does."""
-
-    def as_dataset(self, name: str = ..., limit: int | None = ..., *, gold: bool = ...) -> Dataset: ...
-    def as_inputs(self) -> list[tuple[RowId, str]]: ...
-
-
-def gives_table(value: Any) -> TypeGuard[GivesTable]:
-    return callable(getattr(type(value), "as_dataset", None))
 
 
 def _is_table(value: Any) -> bool:

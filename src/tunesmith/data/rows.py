@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from decimal import Decimal
-from enum import Enum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from ..errors import DataError, RowError
+from .cells import plain
 
 CHUNK = 10_000  # rows made into one Arrow table
 JSON_KEY = "__json__"
 JSON = pa.struct([(JSON_KEY, pa.string())])  # how cells are kept that Arrow has no one type for
 _SCALARS = (str, int, float, bool)  # what `JSON` may hold, beside lists and mappings
 _FOREIGN = (pa.ArrowException, OverflowError, ValueError, TypeError)  # what Arrow raises on a cell it cannot hold
-
-
-def plain(value: Any) -> Any:
-    """The value in plain Python: numpy scalars and arrays unwrapped, tuples as lists, NaN, NaT and NA as None."""
-    kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
-        return value
-    if kind is float:
-        return None if math.isnan(value) else value
-    if kind.__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    if isinstance(value, Set):
-        return sorted((plain(part) for part in value), key=str)
-    if isinstance(value, Enum):
-        return plain(value.value)
-    if isinstance(value, Decimal):
-        return plain(float(value))
-    if isinstance(value, str):
-        return str(value)
-    if hasattr(value, "tolist"):  # numpy scalars and arrays, tensors, pandas series
-        return plain(value.tolist())
-    return value
 
 
 def named_rows(rows: Iterable[Any], names: Sequence[str] | None, source: str) -> Iterator[dict[str, Any]]:

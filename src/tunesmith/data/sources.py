@@ -11,10 +11,11 @@ from typing import Any, cast
 import pyarrow as pa
 
 from ..errors import ConfigError, DataError
-from .dataset import Dataset
+from .cells import plain
+from .dataset import Dataset, GivesTable, gives_table
 from .formats import Opened, declared_by, open_file
-from .places import GivesTable, Paths, gives_table, is_a, located, splits_in
-from .rows import column_array, columns_table, named_rows, plain, tables
+from .places import Paths, is_a, located, splits_in
+from .rows import column_array, columns_table, named_rows, tables
 from .tables import gather, settled
 
 log = logging.getLogger(__name__)

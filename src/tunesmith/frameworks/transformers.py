@@ -24,6 +24,8 @@ from ..training_arguments import Argument, training_arguments
 from . import base as preparing
 from . import tables
 
+WINDOW = 1_000  # examples that are tokenized, and sorted by length, at a time in a prediction
+
 RECIPES = {
     "text-classification": "classification:RECIPE",
     "token-classification": "tagging:RECIPE",
@@ -90,11 +92,17 @@ class TransformersModel:
 
     def _run(self, examples: Sequence[Example], *, gold: bool, batch_size: int) -> list[Prediction]:
         recipe, encoding = recipe_of(self.task), self.encoding
-        made = recipe.encode(examples, encoding, gold)
-        if gold and recipe.merge is not None and encoding.merge is not None:
-            made = list(recipe.merge(iter(made), encoding))
-        rows, _ = predictor.run(self.module, made, recipe, encoding, batch_size=batch_size)
-        return recipe.decode(rows, made, examples, encoding)
+        merge = recipe.merge if gold and encoding.merge is not None else None
+        size = WINDOW if merge is None else max(len(examples), 1)
+        found: list[Prediction] = []
+        for start in range(0, len(examples), size):
+            window = examples[start : start + size]
+            made = recipe.encode(window, encoding, gold)
+            if merge is not None:
+                made = list(merge(iter(made), encoding))
+            rows, _ = predictor.run(self.module, made, recipe, encoding, batch_size=batch_size)
+            found += recipe.decode(rows, made, window, encoding)
+        return found
 
     def merged(self) -> TransformersModel:
         """The same model with its adapter's weights added into the base.

@@ -13,7 +13,6 @@ from typing import Any
 from ..config import Settings, arguments
 from ..data.columns import again, gold_role
 from ..data.dataset import Dataset
-from ..data.sources import read, read_splits
 from ..errors import ConfigError, DataError
 from ..training_arguments import training_arguments
 from .base import Examples, Reading, RowId, Task
@@ -59,6 +58,8 @@ def read_data(
     Raises:
         DataError: data that cannot be used, or a fraction that leaves rows of one class alone to train on.
     """
+    from ..data.sources import read_splits
+
     given: dict[str, Any] = {"validation": validation, "test": test}
     fractions = {name: value for name, value in given.items() if isinstance(value, float)}
     if sum(fractions.values()) >= 1:
@@ -197,6 +198,8 @@ def _split(value: Any, name: str, named: Mapping[str, Dataset], task: Task, sett
         return named[value]
     if isinstance(value, str) and len(named) > 1 and not Path(value).exists():
         raise ConfigError(name, value, f"a split ({', '.join(named)}), a path, a fraction, or data")
+    from ..data.sources import read
+
     gold = gold_role(task.roles, task.optional) is not None
     found = read(value, name=name, names=task.roles, limit=settings.limit, cache=settings.cache, gold=gold)
     assert isinstance(found, Dataset)

@@ -12,6 +12,8 @@ import torch
 from . import first_token
 from .recipe import Batch, Encoding, Feature, Loss, Recipe, Row
 
+CPU_TOKENS = 512  # of a batch on a CPU: its products have their full rate by then, and more rows take memory alone
+
 
 @dataclass(frozen=True)
 class Total:
@@ -49,11 +51,19 @@ def length(feature: Feature) -> int:
     return len(feature["input_ids"])
 
 
-def by_length(features: Sequence[Feature], batch_size: int) -> list[list[int]]:
-    """Places of the features in batches, longest first: an error of memory comes at once, padding stays small."""
+def by_length(features: Sequence[Feature], batch_size: int, tokens: int | None = None) -> list[list[int]]:
+    """Places of the features in batches, longest first: an error of memory comes at once, padding stays small.
+
+    A batch has at most `batch_size` features, and at most so many `tokens` with its padding, but one feature at least.
+    """
     lengths = [length(features[place]) for place in range(len(features))]
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    batches, start = [], 0
+    while start < len(order):
+        fits = batch_size if tokens is None else min(batch_size, tokens // max(lengths[order[start]], 1))
+        batches.append(order[start : start + max(fits, 1)])
+        start += max(fits, 1)
+    return batches
 
 
 def run(
@@ -70,7 +80,7 @@ def run(
     """Every feature's outputs, in the order of `features`, and the loss over all loss items.
 
     The model is in eval mode meanwhile and back in its own mode after. `on_batch` is called with the number of
-    features done. `loss` needs features that carry gold.
+    features done. `loss` needs features that carry gold. On a CPU a batch may have fewer rows, see `CPU_TOKENS`.
     """
     where = torch.device(device) if device is not None else next(model.parameters()).device
     collate, rows = recipe.collate(encoding), {}
@@ -79,7 +89,7 @@ def run(
     model.eval()
     try:
         with torch.no_grad(), first_token.only(model):
-            for places in by_length(features, batch_size):
+            for places in by_length(features, batch_size, None if recipe.writes or where.type != "cpu" else CPU_TOKENS):
                 chosen = [features[place] for place in places]
                 batch = {key: value.to(where) for key, value in collate(chosen).items()}
                 outputs, returned = _outputs(model, batch, recipe, encoding)

@@ -62,6 +62,7 @@ class Recipe:
     """A task in the transformers framework; see docs/decisions/0001.
 
     per_token: the names in `outputs` whose second dimension is the batch's tokens; they are cut to each row's length.
+    writes: `outputs` are written token by token, where the rows of a batch cost little more than one.
     respond: what `predict` does where that is not `outputs` and `decode` (language tasks write on); (model, inputs,
     encoding, batch size) -> predictions. load: a saved model from its `Base`, where `auto` alone cannot say it.
     """
@@ -74,5 +75,6 @@ class Recipe:
     decode: Callable[[list[Row], list[Feature], Sequence[Example], Encoding], list[Prediction]]
     merge: Callable[[Iterator[Feature], Encoding], Iterator[Feature]] | None = None
     per_token: tuple[str, ...] = ()
+    writes: bool = False
     respond: Callable[[torch.nn.Module, Sequence[Example], Encoding, int], list[Prediction]] | None = None
     load: Callable[[Any], Any] | None = None

@@ -127,4 +127,5 @@ RECIPE = Recipe(
     loss=_loss,
     outputs=outputs,
     decode=decode,
+    writes=True,
 )

@@ -64,7 +64,7 @@ class Run:
         inputs: texts; (text, pair) or (question, context) tuples; or mappings, by the task's column roles or with the
             columns that the run was trained on; or a frame of such rows (pandas, polars, Arrow, Hugging Face); or
             records.
-        batch_size: rows at a time, at most; on a CPU fewer where texts are long (256 tokens at a time).
+        batch_size: rows at a time, at most; on a CPU fewer where texts are long (512 tokens at a time).
         precision: "bf16" computes in 16 bits, where the hardware is fast in it: scores then differ in the third digit.
 
         Raises:

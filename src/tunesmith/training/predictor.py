@@ -14,8 +14,7 @@ import torch
 from . import first_token
 from .recipe import Batch, Encoding, Feature, Loss, Recipe, Row
 
-CPU_TOKENS = 256  # of a batch on a CPU: its products have their full rate by then, and more rows take memory alone
-GIVE_BACK = 4  # batches after which the holes that their many sizes left on the heap are given back
+CPU_TOKENS = 512  # of a batch on a CPU: its products have their full rate by then, and more rows take memory alone
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def run(
     model.eval()
     try:
         with torch.no_grad(), first_token.only(model):
-            for done, places in enumerate(by_length(features, batch_size, tokens), 1):
+            for places in by_length(features, batch_size, tokens):
                 chosen = [features[place] for place in places]
                 batch = {key: value.to(where) for key, value in collate(chosen).items()}
                 outputs, returned = _outputs(model, batch, recipe, encoding)
@@ -102,7 +101,7 @@ def run(
                     total = found if total is None else total + found
                 for place, row in zip(places, _rows(outputs, chosen, recipe, encoding), strict=True):
                     rows[place] = row
-                if done % GIVE_BACK == 0:
+                if where.type == "cpu":
                     _heap_trimmer()(0)
                 if on_batch is not None:
                     on_batch(len(rows))
@@ -113,7 +112,10 @@ def run(
 
 @cache
 def _heap_trimmer() -> Callable[[int], Any]:
-    """glibc's malloc_trim: pages of free memory inside the heap go back to the system, 30 MB for a small encoder."""
+    """glibc's malloc_trim: the holes that batches of many sizes leave on the heap go back to the system.
+
+    30 MB of 550 for a small encoder, in a tenth of the time.
+    """
     try:
         found: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
     except (OSError, TypeError, AttributeError):  # another libc, another system

@@ -107,7 +107,9 @@ def test_what_was_chosen_is_said_and_written(base: str, tmp_path: Path) -> None:
 
     tunesmith.train(ROWS, base=base, output_dir=tmp_path, listener=listen, max_steps=1, disable_tqdm=True)
     assert any("learning rate" in text for text in told)
-    assert json.loads((tmp_path / "run.lock").read_text())["chosen"]["learning_rate"] > 5e-5
+    chosen = json.loads((tmp_path / "run.lock").read_text())["chosen"]
+    assert chosen["learning_rate"] > 5e-5
+    assert chosen["arithmetic"] == "fp32"
     assert json.loads((tmp_path / "training_args.json").read_text())["max_steps"] == 1
 
 

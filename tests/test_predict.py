@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import tiny
+import tunesmith
 from tunesmith import api
 from tunesmith.errors import ConfigError, RowError
+from tunesmith.frameworks import transformers
 from tunesmith.registry import tasks
 from tunesmith.run import Run
 from tunesmith.training import predictor
@@ -54,6 +56,48 @@ def test_a_window_of_texts_is_tokenized_at_a_time(run: Run, monkeypatch: pytest.
     assert [each.id for each in found] == list(range(2_100))
 
 
+LONG = "two dogs run on the beach . " * 12
+WINDOWED: dict[str, tuple[str, list[Any]]] = {
+    "question-answering": (
+        "BertForQuestionAnswering",
+        [{"question": "a man ?", "context": text} for text in ("a good book", LONG, "the film was bad", LONG, "a man")],
+    ),
+    "token-classification": (
+        "BertForTokenClassification",
+        [{"tokens": text.split()} for text in ("a good book", "a man", "the film was bad", "two dogs", "a")],
+    ),
+}
+
+
+@pytest.mark.parametrize("task", WINDOWED)
+def test_a_window_ends_between_any_two_inputs(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, inputs = WINDOWED[task]
+    run = api.load(tiny.bert(tmp_path, model=model))
+    whole = [each.to_dict() for each in run.predict(inputs)]
+    assert [each["id"] for each in whole] == list(range(5))
+    assert len({str({**each, "id": 0}) for each in whole}) > 2
+    monkeypatch.setattr(transformers, "WINDOW", 2)
+    for mine, theirs in zip(run.predict(inputs), whole, strict=True):
+        assert near(mine.to_dict(), theirs)
+
+
+def test_texts_that_are_joined_are_one_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, texts = tasks.get("language-generation"), TEXTS[:40]
+    run = tunesmith.train(texts, task=task.name, from_scratch="gpt2-tiny", merge="concat", maxlength=16, max_steps=1)
+    whole = run.evaluate(texts)
+    monkeypatch.setattr(transformers, "WINDOW", 7)
+    assert run.evaluate(texts) == whole
+
+
+def near(mine: Any, theirs: Any) -> bool:
+    """Equal but for the rounding of numbers."""
+    if isinstance(mine, dict):
+        return mine.keys() == theirs.keys() and all(near(mine[key], theirs[key]) for key in mine)
+    if isinstance(mine, (list, tuple)):
+        return len(mine) == len(theirs) and all(map(near, mine, theirs))
+    return bool(mine == (pytest.approx(theirs, abs=1e-5) if isinstance(theirs, float) else theirs))
+
+
 def test_predictions_are_fp32_unless_bf16_is_asked_for(run: Run) -> None:
     exact = [each.score for each in run.predict(TEXTS[:5])]
     assert exact == [each.score for each in run.predict(TEXTS[:5], precision="fp32")]
@@ -67,7 +111,7 @@ def test_another_precision_is_refused(run: Run) -> None:
         run.predict(["a man"], precision="fp16")
 
 
-@pytest.mark.parametrize("size", [0, -1, True, 1.5, "8", None])
+@pytest.mark.parametrize("size", [0, -1, True, 1.5, "8"])
 def test_a_batch_has_one_input_or_more(run: Run, size: Any) -> None:
     with pytest.raises(ConfigError, match=r"'batch_size' is .*: expected a whole number from 1"):
         run.predict(["a man"], batch_size=size)

@@ -141,13 +141,13 @@ class ArgillaTrainer:
         self._agent = f"{self.framework}:{folder or datetime.now().isoformat(timespec='seconds')}"
         return {split: dict(scores) for split, scores in self._run.metrics.items()}
 
-    def predict(self, text: Any, as_argilla_records: bool = True, *, batch_size: int = 32) -> Any:
+    def predict(self, text: Any, as_argilla_records: bool = True, *, batch_size: int | None = None) -> Any:
         """One prediction for one input, a list of them for a list, in order.
 
         text: a text, a mapping of named inputs or of the columns that were trained on, or a record; or a list of these,
             where words of one text are a list.
         as_argilla_records: records with the prediction, and the run as its agent; of a record a copy, with all else
-            that it had. False: `Prediction`s.
+            that it had. False: `Prediction`s. batch_size: as of `Run.predict`.
 
         Raises:
             FrameworkError: nothing is trained yet. ConfigError: predictions of the task are no records.

@@ -172,7 +172,8 @@ class Settings:
     )
     precision: str = setting(
         "auto",
-        "Arithmetic of training; auto takes what the hardware is fast in. Weights are kept and saved as they are read.",
+        "Arithmetic of training; auto takes what the hardware is fast in, with cheap dropout on a CPU. Weights are "
+        "kept and saved as they are read.",
         group="Run",
         choices=("auto", "fp32", "bf16"),
     )

@@ -58,13 +58,15 @@ class Run:
         said = by_role(self.settings.columns, self.task.roles, self.task.optional, self.task.name)
         return {role: column for role, column in said.items() if column is not None}
 
-    def predict(self, inputs: Sequence[Any], *, batch_size: int = 32, precision: str = "fp32") -> list[Prediction]:
+    def predict(
+        self, inputs: Sequence[Any], *, batch_size: int | None = None, precision: str = "fp32"
+    ) -> list[Prediction]:
         """One prediction an input, in order; each goes through the model once, in batches of like length.
 
         inputs: texts; (text, pair) or (question, context) tuples; or mappings, by the task's column roles or with the
             columns that the run was trained on; or a frame of such rows (pandas, polars, Arrow, Hugging Face); or
             records.
-        batch_size: rows at a time, at most; on a CPU fewer where texts are long (512 tokens at a time).
+        batch_size: rows at a time; None: 32, and on a CPU fewer of long texts (512 tokens at a time).
         precision: "bf16" computes in 16 bits, where the hardware is fast in it: scores then differ in the third digit.
 
         Raises:
@@ -90,7 +92,7 @@ class Run:
         return self.predictions(examples, batch_size=batch_size, precision=precision)
 
     def predictions(
-        self, examples: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32"
+        self, examples: Sequence[Example], *, batch_size: int | None = None, precision: str = "fp32"
     ) -> list[Prediction]:
         """`predict` of examples.
 
@@ -98,9 +100,10 @@ class Run:
             ConfigError: a batch size below 1.
         """
         size: Any = batch_size
-        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+        if size is not None and (isinstance(size, bool) or not isinstance(size, Integral) or size < 1):
             raise ConfigError("batch_size", batch_size, "a whole number from 1")
-        found: list[Prediction] = self.framework_model.predict(examples, batch_size=batch_size, precision=precision)
+        named = {} if size is None else {"batch_size": size}
+        found: list[Prediction] = self.framework_model.predict(examples, precision=precision, **named)
         return found
 
     def evaluate(self, data: Any, *, columns: Any = None, limit: int | None = None) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -81,3 +82,18 @@ def test_two_words_that_say_otherwise_are_refused(wanted: str, named: dict[str, 
 def test_two_words_that_agree_are_taken() -> None:
     assert precision.choose("bf16", {"bf16": True}, Model()) == Arithmetic()
     assert precision.choose("fp32", {"bf16": False}, Model()) == Arithmetic()
+
+
+@pytest.mark.parametrize(
+    ("args", "cheap", "told"),
+    [
+        ({"bf16": True}, False, "bf16"),
+        ({"fp16": True}, False, "fp16"),
+        ({}, True, "fp32 with cheap dropout"),
+        ({}, False, "fp32"),
+        ({"device": torch.device("cuda")}, True, "fp32"),
+    ],
+)
+def test_the_record_of_a_run_names_its_arithmetic(args: dict[str, Any], cheap: bool, told: str) -> None:
+    given = SimpleNamespace(**{"bf16": False, "fp16": False, "device": torch.device("cpu"), **args})
+    assert precision.told_of(given, cheap=cheap) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,15 +67,43 @@ def test_a_batch_has_no_more_tokens_than_said_and_one_row_at_least() -> None:
     assert predictor.by_length(features, 3, 6) == [[1], [2, 0], [3]]
 
 
-def test_on_a_cpu_a_batch_holds_so_many_tokens_unless_its_outputs_are_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("named", "writes", "sizes"), [(None, False, [1, 3, 4]), (None, True, [4]), (4, False, [4]), (3, False, [3, 4])]
+)
+def test_on_a_cpu_a_batch_that_nobody_sized_holds_so_many_tokens_unless_its_outputs_are_written(
+    named: int | None, writes: bool, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, encoding, features = setting(tmp_path)
     monkeypatch.setattr(predictor, "CPU_TOKENS", 12)
-    for writes, sizes in ((False, [1, 3, 4]), (True, [4])):
-        done: list[int] = []
-        predictor.run(model, features, replace(RECIPE, writes=writes), encoding, on_batch=done.append)
-        assert done == sizes
+    done: list[int] = []
+    predictor.run(model, features, replace(RECIPE, writes=writes), encoding, batch_size=named, on_batch=done.append)
+    assert done == sizes
+
+
+def test_the_heap_is_trimmed_between_batches_and_not_after_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, encoding, features = setting(tmp_path)
+    trims: list[int] = []
+    monkeypatch.setattr(predictor, "CPU_TOKENS", 12)
+    monkeypatch.setattr(predictor, "_heap_trimmer", lambda: trims.append)
+    predictor.run(model, features, RECIPE, encoding)
+    assert trims == [0, 0], "three batches"
+    predictor.run(model, features[:1], RECIPE, encoding)
+    predictor.run(model, features, RECIPE, encoding, batch_size=1)
+    assert trims == [0, 0]
+
+
+def test_where_the_libc_trims_no_heap_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor._heap_trimmer.cache_clear()
+    monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace())
+    try:
+        assert predictor._heap_trimmer()(0) is None
+    finally:
+        predictor._heap_trimmer.cache_clear()
+    monkeypatch.undo()
+    if sys.platform == "linux":
+        assert predictor._heap_trimmer()(0) in (0, 1), "glibc's own answer"
 
 
 @pytest.mark.parametrize(("side", "expected"), [("right", [1.0, 2.0]), ("left", [2.0, 3.0])])

@@ -21,7 +21,7 @@ def predict(argv: Sequence[str]) -> int:
     parser.add_argument("run", metavar="RUN", help="folder of a run")
     parser.add_argument("--query", metavar="Q", help=records.QUERY_HELP)
     parser.add_argument("--limit", metavar="N", help="only the first N")
-    parser.add_argument("--batch-size", metavar="N", default="32", help="records in a batch of the model [32]")
+    parser.add_argument("--batch-size", metavar="N", help="records in a batch [32, fewer of long texts on a CPU]")
     given = parser.read(argv)
     limit, batch_size = records.count("--limit", given.limit), records.count("--batch-size", given.batch_size)
     quiet.hush()
@@ -38,7 +38,7 @@ def predict(argv: Sequence[str]) -> int:
         while window := list(islice(found, _WINDOW)):
             seen += len(window)
             check_kind(labels, window)
-            done += store(holder, name, place, window, trainer.predict(window, batch_size=batch_size or 32))
+            done += store(holder, name, place, window, trainer.predict(window, batch_size=batch_size))
     print(f"predicted {records.many(done)} of {name!r} by {given.run}")
     if done < seen:
         print(f"{records.many(seen - done)} changed or went meanwhile, and got no prediction")

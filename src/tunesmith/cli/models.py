@@ -30,7 +30,7 @@ def predict(argv: Sequence[str]) -> int:
     parser.add_argument("inputs", nargs="+", metavar="TEXT|FILE", help="files of rows, or texts; a JSON object by role")
     parser.add_argument("--columns", metavar="A,B", help="columns of FILE, as for train")
     parser.add_argument("--limit", metavar="N", help="only the first rows of FILE")
-    parser.add_argument("--batch-size", metavar="N", default="32", help="rows in a batch [32]")
+    parser.add_argument("--batch-size", metavar="N", help="rows in a batch [32, fewer of long texts on a CPU]")
     parser.add_argument("--precision", metavar="fp32|bf16", default="fp32", help="arithmetic, bf16 on request [fp32]")
     parser.add_argument("--output", metavar="F", help=_OUTPUT_HELP)
     given = parser.read(argv)
@@ -47,7 +47,7 @@ def predict(argv: Sequence[str]) -> int:
         parts = _of_files(run, given.inputs, columns, limit)
     else:
         parts = iter([run.task.inputs([run.as_roles(_text(text)) for text in given.inputs])])
-    found = _predictions(run, parts, batch_size or 32, given.precision)
+    found = _predictions(run, parts, batch_size, given.precision)
     mark = _MARKS.get(Path(given.output or "").suffix.lower())
     with _sink(given.output) as file:
         if mark:
@@ -147,7 +147,7 @@ def _of_files(run: Any, paths: Sequence[str], columns: Any, limit: int | None) -
 
 
 def _predictions(
-    run: Any, parts: Iterable[Sequence[Any]], batch_size: int, precision: str
+    run: Any, parts: Iterable[Sequence[Any]], batch_size: int | None, precision: str
 ) -> Iterator[list[tuple[Any, dict[str, Any]]]]:
     """Each example with what is predicted of it, in the same parts."""
     for part in parts:

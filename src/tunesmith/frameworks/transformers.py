@@ -68,8 +68,12 @@ class TransformersModel:
         revision = getattr(self.module.config, "_commit_hash", None)
         return {"tokenizer": features.tokenizer_hash(self.tokenizer), "revision": revision}
 
-    def predict(self, inputs: Sequence[Example], *, batch_size: int = 32, precision: str = "fp32") -> list[Prediction]:
+    def predict(
+        self, inputs: Sequence[Example], *, batch_size: int | None = None, precision: str = "fp32"
+    ) -> list[Prediction]:
         """One prediction an input, in order; language tasks write on, or fill the mask.
+
+        batch_size: see `predictor.run`.
 
         Raises:
             ConfigError: a precision other than 'fp32' and 'bf16'.
@@ -79,10 +83,10 @@ class TransformersModel:
             if not inputs:
                 return []
             if recipe.respond is not None:
-                return recipe.respond(self.module, inputs, self.encoding, batch_size)
+                return recipe.respond(self.module, inputs, self.encoding, batch_size or predictor.ROWS)
             return self._run(inputs, gold=False, batch_size=batch_size)
 
-    def predictions(self, examples: Sequence[Example], *, batch_size: int = 32) -> list[Prediction]:
+    def predictions(self, examples: Sequence[Example], *, batch_size: int | None = None) -> list[Prediction]:
         """What the task's `score` reads: `predict` of the examples; for language tasks the loss of each text."""
         if not examples:
             return []
@@ -90,7 +94,7 @@ class TransformersModel:
             return self.predict(examples, batch_size=batch_size)
         return self._run(examples, gold=True, batch_size=batch_size)
 
-    def _run(self, examples: Sequence[Example], *, gold: bool, batch_size: int) -> list[Prediction]:
+    def _run(self, examples: Sequence[Example], *, gold: bool, batch_size: int | None) -> list[Prediction]:
         recipe, encoding = recipe_of(self.task), self.encoding
         merge = recipe.merge if gold and encoding.merge is not None else None
         size = WINDOW if merge is None else max(len(examples), 1)

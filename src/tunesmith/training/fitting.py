@@ -106,7 +106,8 @@ def fit(job: Job) -> Fitted:
             trainer.evaluate()
         if settings.output_dir:
             saving.save_final(trainer, lambda at: saved.write(at, job.task.name, trainer.model, encoding))
-    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), choice.written()
+    chosen = {**choice.written(), "arithmetic": precision.told_of(trainer.args, cheap=trainer.cheap)}
+    return trainer.model.eval(), encoding, tuple(trainer.state.log_history), chosen
 
 
 def _model(job: Job, opened: session.Opened, encoding: Encoding) -> Any:

@@ -29,6 +29,13 @@ class Arithmetic:
     told: str = ""
 
 
+def told_of(args: Any, *, cheap: bool) -> str:
+    """How the record of a run names its arithmetic; args: its training arguments."""
+    if args.bf16 or args.fp16:
+        return "bf16" if args.bf16 else "fp16"
+    return "fp32 with cheap dropout" if cheap and args.device.type == "cpu" else "fp32"
+
+
 def choose(wanted: str, named: Mapping[str, Any], model: Any) -> Arithmetic:
     """The arithmetic of a run for `precision`. Weights stay as they were loaded.
 

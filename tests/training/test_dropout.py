@@ -27,6 +27,15 @@ def test_the_ends_of_what_p_can_be() -> None:
     assert float(dropout.keep(torch.Size([10_000]), 1 - 1e-7, torch.float32).bool().float().mean()) < 0.01
 
 
+@pytest.fixture(params=["whole", "by parts"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attention of short texts, and of long ones: two of three heads at a time, then the third."""
+    if request.param == "by parts":
+        monkeypatch.setattr(dropout, "_WHOLE", 0)
+        monkeypatch.setattr(dropout, "_PART", 2 * 7 * 7)
+
+
+@pytest.mark.usefixtures("way")
 def test_a_row_that_sees_nothing_gets_no_nan() -> None:
     mask = torch.zeros(2, 1, 7, 7).index_fill(2, torch.tensor([3]), -torch.inf)
     found, _ = dropout.attention(SimpleNamespace(is_causal=False), *tensors(), mask, dropout=0.1)
@@ -72,6 +81,7 @@ MASKS = {
 }
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("causal", [False, True], ids=["both ways", "causal"])
 @pytest.mark.parametrize("mask", MASKS)
 def test_attention_and_its_gradients_are_torchs_where_hardly_anything_is_dropped(mask: str, causal: bool) -> None:
@@ -90,6 +100,7 @@ def test_attention_and_its_gradients_are_torchs_where_hardly_anything_is_dropped
         torch.testing.assert_close(a.grad, b.grad, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("way")
 def test_attention_drops_probabilities_without_bias() -> None:
     torch.manual_seed(0)
     query, key, value = (torch.randn(1, 1, 5, 4) for _ in range(3))
@@ -101,6 +112,17 @@ def test_attention_drops_probabilities_without_bias() -> None:
     assert float(drawn.std(0).min()) > 0.05
 
 
+@pytest.mark.parametrize("part", [1, 2 * 3 * 3, 4 * 3 * 3, 2**20])
+def test_parts_are_heads_of_a_row_or_rows(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dropout, "_PART", part)
+    seen = torch.zeros(2, 3)
+    for rows, heads in dropout._parts(*tensors(3)[:2]):
+        seen[rows, heads] += 1
+        assert seen[rows, heads].numel() * 9 <= max(part, 9)
+    assert bool((seen == 1).all())
+
+
+@pytest.mark.usefixtures("way")
 def test_gradients_of_dropped_attention_are_those_of_its_function() -> None:
     module = SimpleNamespace(is_causal=False)
 

@@ -7,7 +7,7 @@ attention has 25 million probabilities a layer, more than half of it. Here an el
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -22,18 +22,25 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 ATTENTION = "tunesmith_cpu"
 _LEVELS = 2**16
+_WHOLE = 2**22  # probabilities, of all rows and heads, that are kept for the way back
+_PART = 2**20  # probabilities that are computed at a time where there are more
 
 
 def keep(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
     """0 with probability p, else 1 / (1 - p): what dropout multiplies by. A CPU tensor."""
+    return _drawn(shape, p, dtype, _seed()).mul_(1 / (1 - p)) if prod(shape) else torch.empty(shape, dtype=dtype)
+
+
+def _seed() -> int:
+    return int(torch.randint(2**63 - 1, ()))
+
+
+def _drawn(shape: torch.Size, p: float, dtype: torch.dtype, seed: int | Sequence[int]) -> torch.Tensor:
+    """0 with probability p, else 1."""
     count = prod(shape)
-    if count == 0:
-        return torch.empty(shape, dtype=dtype)
-    seed = int(torch.randint(2**63 - 1, ()))
     level = min(round(p * _LEVELS), _LEVELS - 1)
     bits = torch.from_numpy(np.random.SFC64(seed).random_raw(-(-count // 4))).view(torch.int16)[:count].view(shape)
-    kept = torch.ge(bits, level - _LEVELS // 2, out=torch.empty(shape, dtype=dtype))
-    return kept.mul_(1 / (1 - p))
+    return torch.ge(bits, level - _LEVELS // 2, out=torch.empty(shape, dtype=dtype))
 
 
 class Dropout(nn.Dropout):
@@ -53,12 +60,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Any:
         query, key, value, mask, p, scale = given
-        scores = torch.matmul(query, key.transpose(-1, -2)).mul_(scale)  # (batch, heads, queries, keys)
-        if mask is not None and mask.dtype == torch.bool:
-            scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
-        elif mask is not None:
-            scores.add_(mask).clamp_(min=torch.finfo(scores.dtype).min)  # of -inf alone, a softmax makes nan
-        probabilities = scores.softmax(-1)
+        probabilities = _probabilities(query, key, mask, scale)
         kept = keep(probabilities.shape, p, probabilities.dtype)
         ctx.save_for_backward(query, key, value, probabilities, kept)
         ctx.scale = scale
@@ -67,12 +69,93 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
-        (query, key, value, probabilities, kept), grad = ctx.saved_tensors, grads[0]
-        for_value = torch.matmul((probabilities * kept).transpose(-1, -2), grad)
-        through = torch.matmul(grad, value.transpose(-1, -2)).mul_(kept)
-        scores = torch._softmax_backward_data(through, probabilities, -1, probabilities.dtype).mul_(ctx.scale)
-        for_key = torch.matmul(scores.transpose(-1, -2), query)
-        return torch.matmul(scores, key), for_key, for_value, None, None, None
+        query, key, value, probabilities, kept = ctx.saved_tensors
+        return *_gradients(query, key, value, probabilities, kept, grads[0], ctx.scale), None, None, None
+
+
+class _AttentionByParts(torch.autograd.Function):
+    """`_Attention` of long texts, a few heads at a time, whose probabilities stay in the cache: none is kept.
+
+    The way back computes them again, and draws the same masks, from a seed for each part.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Any:
+        query, key, value, mask, p, scale = given
+        if mask is not None and mask.dtype == torch.bool:  # adding a mask takes a tenth of filling by it
+            mask = query.new_zeros(mask.shape).masked_fill_(~mask, torch.finfo(query.dtype).min)
+        seed, out = _seed(), query.new_empty(*query.shape[:3], value.shape[-1])
+        for place, part in enumerate(_parts(query, key)):
+            probabilities = _probabilities(query[part] * scale, key[part], _of(mask, part))
+            drawn = _drawn(probabilities.shape, p, probabilities.dtype, (seed, place))
+            out[part] = torch.matmul(probabilities.mul_(drawn), value[part])
+        ctx.save_for_backward(query, key, value, mask)
+        ctx.settings = p, scale, seed
+        return out.mul_(1 / (1 - p))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (query, key, value, mask), (p, scale, seed), grad = ctx.saved_tensors, ctx.settings, grads[0]
+        found = tuple(torch.empty_like(each) for each in (query, key, value))
+        for place, part in enumerate(_parts(query, key)):
+            scaled = query[part] * scale
+            probabilities = _probabilities(scaled, key[part], _of(mask, part))
+            drawn = _drawn(probabilities.shape, p, probabilities.dtype, (seed, place))
+            made = _gradients(scaled, key[part], value[part], probabilities, drawn, grad[part] / (1 - p))
+            for whole, each in zip(found, made, strict=True):
+                whole[part] = each
+        return found[0].mul_(scale), *found[1:], None, None, None
+
+
+def _probabilities(
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scale: float = 1.0
+) -> torch.Tensor:
+    """(batch, heads, queries, keys)."""
+    scores = torch.matmul(query, key.transpose(-1, -2))
+    if scale != 1:
+        scores.mul_(scale)
+    if mask is not None and mask.dtype == torch.bool:
+        scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
+    elif mask is not None:
+        scores.add_(mask).clamp_(min=torch.finfo(scores.dtype).min)  # of -inf alone, a softmax makes nan
+    return scores.softmax(-1)
+
+
+def _gradients(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    probabilities: torch.Tensor,
+    kept: torch.Tensor,
+    grad: torch.Tensor,
+    scale: float = 1.0,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of query, key and value."""
+    for_value = torch.matmul((probabilities * kept).transpose(-1, -2), grad)
+    through = torch.matmul(grad, value.transpose(-1, -2)).mul_(kept)
+    scores = torch._softmax_backward_data(through, probabilities, -1, probabilities.dtype)
+    if scale != 1:
+        scores.mul_(scale)
+    return torch.matmul(scores, key), torch.matmul(scores.transpose(-1, -2), query), for_value
+
+
+def _parts(query: torch.Tensor, key: torch.Tensor) -> Iterator[tuple[slice, slice]]:
+    """Rows and heads that are computed at a time: `_PART` probabilities at most, but one head of one row at least."""
+    batch, heads = query.shape[:2]
+    count = max(_PART // (query.shape[2] * key.shape[2]), 1)
+    rows, step = max(count // heads, 1), min(count, heads)
+    for row in range(0, batch, rows):
+        for head in range(0, heads, step):
+            yield slice(row, row + rows), slice(head, head + step)
+
+
+def _of(mask: torch.Tensor | None, part: tuple[slice, slice]) -> torch.Tensor | None:
+    """The part of a mask that has one for each row or for all, and one for each head or for all."""
+    if mask is None or mask.dim() < 4:
+        return mask
+    rows, heads = part
+    return mask[rows if mask.shape[0] > 1 else slice(None), heads if mask.shape[1] > 1 else slice(None)]
 
 
 def attention(
@@ -103,7 +186,8 @@ def attention(
         attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     with torch.autocast("cpu", enabled=False):  # what comes in has its type already
-        attend: Any = _Attention.apply
+        many = prod(query.shape[:3]) * key.shape[2] > _WHOLE
+        attend: Any = (_AttentionByParts if many else _Attention).apply
         attended = attend(query, key, value, attention_mask, dropout, scale)
     return attended.transpose(1, 2).contiguous(), None
 

@@ -22,8 +22,8 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 ATTENTION = "tunesmith_cpu"
 _LEVELS = 2**16
-_WHOLE = 2**22  # probabilities, of all rows and heads, that are kept for the way back
-_PART = 2**20  # probabilities that are computed at a time where there are more
+_WHOLE = 2**21  # probabilities, of all rows and heads, that are kept for the way back
+_PART = 2**19  # probabilities that are computed at a time where there are more
 
 
 def keep(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:

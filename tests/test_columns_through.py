@@ -142,3 +142,24 @@ def test_a_split_without_labels_is_left_out_unless_it_was_asked_for() -> None:
     assert len(read(some)[0]["test"]) == 2
     lines = {"train": [{"text": "a line"}], "test": [{"text": "a line"}]}
     assert list(read(lines, task="language-modeling")[0]) == ["train", "test"]
+
+
+def test_a_text_alone_is_refused_where_training_read_pairs(bert: str, tmp_path: Path) -> None:
+    run = tunesmith.train(PAIRS, base=bert, output_dir=tmp_path, **QUICK)
+    form = '{"text": "…", "pair": "…"}'
+    for each in (run, tunesmith.load(tmp_path)):
+        assert len(each.predict([("text 1", "other 8"), {"text": "text 2", "pair": "other 7"}])) == 2
+        for given in ("text 1", {"text": "text 1"}, {"text": "text 1", "pair": None}):
+            with pytest.raises(DataError) as caught:
+                each.predict([("text 1", "other 8"), given])
+            assert str(caught.value) == (
+                "row 1, column 'pair': is empty: training read pairs of texts, and this is one text. "
+                f"Give both: (text, pair) in Python, '{form}' on the command line"
+            )
+
+
+def test_a_prompt_alone_is_enough_where_a_language_model_read_pairs(tmp_path: Path) -> None:
+    rows = [{"text": text, "pair": pair} for text, pair, _ in PAIRS]
+    base = tiny.gpt2(tmp_path)
+    run = tunesmith.train(rows, task="language-generation", base=base, merge=None, **QUICK)
+    assert len(run.predict(["text 1"])) == 1

@@ -54,9 +54,9 @@ def test_an_unknown_keyword_names_the_nearest_and_is_a_type_error_too():
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("evaluation_strategy", "transformers 5 calls it eval_strategy"),
+        ("evaluation_strategy", "transformers 5 calls it `eval_strategy`"),
         ("warmup_ratio", "use warmup_steps: a value below 1, such as warmup_steps=0.1, is the ratio"),
-        ("no_cuda", "transformers 5 calls it use_cpu"),
+        ("no_cuda", "transformers 5 calls it `use_cpu`"),
         ("group_by_length", 'use train_sampling_strategy="group_by_length"'),
         ("overwrite_output_dir", "transformers 5 dropped it; use checkpoint=True to resume, or another output_dir"),
         ("tokenizer", "give the pair base=(model, tokenizer)"),

@@ -11,7 +11,7 @@ from typing import Any
 from .config import Settings
 from .data.columns import again, by_role, gold_role
 from .data.dataset import Dataset, gives_table
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, RowError
 from .evaluation.scoring import score
 from .folder import RunFolder
 from .tasks.base import Example, Examples, Prediction, Reading, RowId, Task
@@ -86,10 +86,27 @@ class Run:
             from .data.sources import read
 
             inputs = [row for _, row in read(inputs, name="inputs")]
-        examples = self.task.inputs([self.as_roles(value) for value in inputs])
+        examples = self.inputs(inputs)
         if ids is not None:
             examples = [replace(example, id=name) for name, example in zip(ids, examples, strict=True)]
         return self.predictions(examples, batch_size=batch_size, precision=precision)
+
+    def inputs(self, values: Sequence[Any]) -> list[Example]:
+        """What `predict` takes, but a frame or records, as examples without gold.
+
+        Raises:
+            DataError: an input that the task cannot read, or a text alone where training read pairs, with its place.
+        """
+        found = self.task.inputs([self.as_roles(value) for value in values])
+        if "pair" in self.columns and gold_role(self.task.roles, self.task.optional) is not None:
+            alone = next((example for example in found if example.pair is None), None)
+            if alone is not None:
+                reason = (
+                    "is empty: training read pairs of texts, and this is one text. Give both: (text, pair) in Python, "
+                    """'{"text": "…", "pair": "…"}' on the command line"""
+                )
+                raise RowError(alone.id, "pair", reason)
+        return found
 
     def predictions(
         self, examples: Sequence[Example], *, batch_size: int | None = None, precision: str = "fp32"

@@ -46,6 +46,7 @@ def home(tmp_path_factory):
         csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
     with (made / "other.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("sentence", "label"), *((text, "maybe") for text, _ in ROWS[:4])])
+    (made / "questions.jsonl").write_text('{"question": "Who?", "context": "Anna wrote", "answers": "Anna"}\n')
     base = tiny.bert(made / "base", [text for text, _ in ROWS])
     (made / "run.yaml").write_text(
         f"train: rows.csv\nbase: {base}\ncolumns: {{text: message, label: verdict}}\noutput-dir: unused\n"
@@ -75,6 +76,12 @@ def told(home):
         "one of two": ["train", "pairs.csv", "--columns", "sentence1,label", *SHORT, "--output-dir", "one"],
         "one of two file": ["predict", "one", "pairs.csv"],
         "one of two texts": ["predict", "one", *(text for text, _ in ROWS)],
+        "pairs": ["train", "pairs.csv", *SHORT, "--output-dir", "pairs"],
+        "half a pair": ["predict", "pairs", "a phone"],
+        "a pair": ["predict", "pairs", '{"text": "a phone", "pair": "a phone"}'],
+        "a spreadsheet": ["predict", "run", "a phone", "--output", "predictions.xlsx"],
+        "epochs": ["train", "rows.csv", "--epochs", "2"],
+        "questions": ["train", "questions.jsonl", *SHORT],
         "no rows": ["train", "empty.csv", "--base", "base", "--output-dir", "none"],
         "no run": ["predict", "no-such-run", "a text"],
     }
@@ -190,6 +197,28 @@ def test_a_column_that_is_not_there_is_named(told):
 
 def test_labelled_rows_are_scored(told):
     assert json.loads(told["evaluate"]["out"])["accuracy"] == 1.0
+
+
+def test_what_was_trained_on_pairs_asks_for_pairs(told):
+    assert """`tunesmith predict pairs '{"text": "…", "pair": "…"}'` predicts""" in told["pairs"]["out"]
+    assert told["half a pair"]["code"] == 1
+    assert "row 0, column 'pair': is empty: training read pairs of texts" in told["half a pair"]["err"]
+    assert json.loads(told["a pair"]["out"])["label"] in ("no", "yes")
+
+
+def test_a_table_that_is_not_written_is_refused(home, told):
+    expected = "tunesmith: error: --output is 'predictions.xlsx': predictions are written as a table to .csv or .tsv, "
+    assert told["a spreadsheet"]["err"] == expected + "as JSON lines to .jsonl.\n"
+    assert told["a spreadsheet"]["code"] == 2
+    assert not (home / "predictions.xlsx").exists()
+
+
+def test_another_name_of_a_flag_is_told_as_it_is_typed(told):
+    assert told["epochs"]["err"] == "tunesmith: error: unknown flag --epochs: it is `--num-train-epochs`.\n"
+
+
+def test_columns_of_another_task_name_its_flag(told):
+    assert told["questions"]["err"].endswith("; or is it --task question-answering?\n")
 
 
 def test_an_error_in_the_data_is_one_line_and_leaves_no_folder(home, told):

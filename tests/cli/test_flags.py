@@ -106,7 +106,7 @@ def test_an_unknown_flag_names_the_nearest():
 
 def test_a_replaced_flag_says_by_what():
     assert told("--evaluation-strategy", "epoch") == (
-        "unknown flag --evaluation-strategy: transformers 5 calls it eval_strategy."
+        "unknown flag --evaluation-strategy: transformers 5 calls it `eval_strategy`."
     )
 
 

@@ -51,6 +51,25 @@ def test_a_row_counter_is_not_taken_for_a_label() -> None:
         classify(["text", "id"])
 
 
+@pytest.mark.parametrize(
+    ("columns", "other"),
+    [
+        (["id", "Question", "context", "answers"], "question-answering"),
+        (["tokens", "ner_tags"], "token-classification"),
+        (["words", "tags"], "token-classification"),
+    ],
+)
+def test_columns_of_another_task_name_it(columns: list[str], other: str) -> None:
+    with pytest.raises(DataError, match=rf"; or is it task='{other}'\?$"):
+        classify(columns)
+
+
+@pytest.mark.parametrize("columns", [["id", "question", "answers"], ["tokens", "context"]])
+def test_half_the_columns_of_another_task_name_none(columns: list[str]) -> None:
+    with pytest.raises(DataError, match=r"Say it with [^;?]*\.$"):
+        classify(columns)
+
+
 def test_what_is_not_clear_is_an_error_that_says_how_to_tell() -> None:
     with pytest.raises(DataError) as caught:
         classify(["a", "b", "c"])

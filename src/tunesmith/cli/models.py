@@ -16,6 +16,7 @@ from ..errors import ArtifactError, DataError, RowError
 from . import flags, quiet, tables
 
 _MARKS = {".csv": ",", ".tsv": "\t"}  # output that is a table
+_UNWRITTEN = (".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".gz")  # other data that we read
 _OUTPUT_HELP = "write to this file, whole or not at all, in place of printing; .csv and .tsv are tables with the inputs"
 _DATA_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx", ".xls", ".ods", ".conll", ".gz")
 
@@ -38,6 +39,10 @@ def predict(argv: Sequence[str]) -> int:
     columns = flags.read_columns(given.columns) if given.columns else None
     if given.precision not in ("fp32", "bf16"):
         raise flags.usage_error(f"--precision is {given.precision!r}: expected fp32 or bf16.")
+    ending = Path(given.output or "").suffix.lower()
+    if ending in _UNWRITTEN:
+        told = "predictions are written as a table to .csv or .tsv, as JSON lines to .jsonl"
+        raise flags.usage_error(f"--output is {given.output!r}: {told}.")
     are_files = _are_files(given.inputs)
     quiet.hush()
     from .. import api
@@ -46,9 +51,9 @@ def predict(argv: Sequence[str]) -> int:
     if are_files:
         parts = _of_files(run, given.inputs, columns, limit)
     else:
-        parts = iter([run.task.inputs([run.as_roles(_text(text)) for text in given.inputs])])
+        parts = iter([run.inputs([_text(text) for text in given.inputs])])
     found = _predictions(run, parts, batch_size, given.precision)
-    mark = _MARKS.get(Path(given.output or "").suffix.lower())
+    mark = _MARKS.get(ending)
     with _sink(given.output) as file:
         if mark:
             rows = chain.from_iterable(found)

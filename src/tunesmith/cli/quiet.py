@@ -35,6 +35,7 @@ def hush() -> None:
         ours.propagate = False
     warnings.simplefilter("ignore")  # of libraries, to their callers
     warnings.filterwarnings("default", module=r"tunesmith(\.|$)")
+    warnings.simplefilter("ignore", ResourceWarning)  # told at the line that ran when something was collected
     warnings.showwarning = _show
 
 

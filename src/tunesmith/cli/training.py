@@ -64,7 +64,16 @@ def tell(run: Any, *, as_json: bool, **more: str) -> None:
     folder = run.folder.path
     if folder is not None and not as_json:
         what = "model and scores" if run.metrics else "model"
-        print(f"\n{what} in {folder}; `tunesmith predict {folder} TEXT` predicts.")
+        print(f"\n{what} in {folder}; `tunesmith predict {folder} {_input(run)}` predicts.")
+
+
+def _input(run: Any) -> str:
+    """What stands for an input of a run on the command line."""
+    roles = {"question-answering": ("question", "context"), "sentence-similarity": ("sentence1", "sentence2")}
+    given = roles.get(run.task.name, ("text", "pair") if "pair" in run.columns else ())
+    if given:
+        return "'{" + ", ".join(f'"{role}": "…"' for role in given) + "}'"
+    return f'"TEXT {run.tokenizer.mask_token} TEXT"' if run.task.name == "language-modeling" else "TEXT"
 
 
 def read(argv: Sequence[str]) -> tuple[str, dict[str, Any], bool]:

@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from ..errors import ConfigError, DataError, UnknownName, nearest
 
 Given = Mapping[str, str | None] | Sequence[str | None] | str | None
+_SIGNS = {  # of a task: one name of each set
+    "question-answering": ({"question"}, {"context"}),
+    "token-classification": ({"tokens", "words"}, {"tags", "ner_tags"}),
+}
 _COUNTERS = {"id", "idx", "index", "uid", "guid", "unnamed: 0", "unnamed_0"}  # never guessed to be a label or a text
 
 
@@ -135,9 +139,12 @@ def _advice(
 ) -> str:
     looked = "; ".join(f"{role}: {', '.join(hints.get(role, ())) or 'no names'}" for role in missing)
     example = ", ".join(f"{role!r}: …" for role in missing)
+    there = {_folded(column) for column in columns}
+    other = [name for name, signs in _SIGNS.items() if name != task and all(there & names for names in signs)]
     return (
         f"{task} finds no column for {' and '.join(missing)} (looked for {looked}). "
-        f"Columns: {_listed(columns)}. Say it with columns={{{example}}} or a tuple ({', '.join(roles)})."
+        f"Columns: {_listed(columns)}. Say it with columns={{{example}}} or a tuple ({', '.join(roles)})"
+        f"{f'; or is it task={other[0]!r}?' if other else '.'}"
     )
 
 

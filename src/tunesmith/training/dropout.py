@@ -70,7 +70,8 @@ class _Attention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         query, key, value, probabilities, kept = ctx.saved_tensors
-        return *_gradients(query, key, value, probabilities, kept, grads[0], ctx.scale), None, None, None
+        found = _gradients(query, key, value, probabilities, kept, grads[0], scale=ctx.scale)
+        return *found, None, None, None
 
 
 class _AttentionByParts(torch.autograd.Function):
@@ -129,6 +130,7 @@ def _gradients(
     probabilities: torch.Tensor,
     kept: torch.Tensor,
     grad: torch.Tensor,
+    *,
     scale: float = 1.0,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Of query, key and value."""

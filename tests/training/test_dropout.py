@@ -31,7 +31,7 @@ def test_the_ends_of_what_p_can_be() -> None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attention of short texts, and of long ones: two of three heads at a time, then the third."""
     if request.param == "by parts":
-        monkeypatch.setattr(dropout, "_WHOLE", 0)
+        monkeypatch.setattr(dropout, "WHOLE", 0)
         monkeypatch.setattr(dropout, "_PART", 2 * 7 * 7)
 
 

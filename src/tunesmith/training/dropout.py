@@ -22,7 +22,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 ATTENTION = "tunesmith_cpu"
 _LEVELS = 2**16
-_WHOLE = 2**21  # probabilities, of all rows and heads, that are kept for the way back
+WHOLE = 2**21  # probabilities, of all rows and heads, that are kept for the way back
 _PART = 2**19  # probabilities that are computed at a time where there are more
 
 
@@ -35,12 +35,20 @@ def _seed() -> int:
     return int(torch.randint(2**63 - 1, ()))
 
 
-def _drawn(shape: torch.Size, p: float, dtype: torch.dtype, seed: int | Sequence[int]) -> torch.Tensor:
-    """0 with probability p, else 1."""
-    count = prod(shape)
+def bits(count: int, seed: int | Sequence[int] | None = None) -> torch.Tensor:
+    """So many of 16 bits, for `of_bits`; seed: None for one of torch's own state."""
+    drawn = np.random.SFC64(_seed() if seed is None else seed).random_raw(-(-count // 4))
+    return torch.from_numpy(drawn).view(torch.int16)[:count]
+
+
+def of_bits(drawn: torch.Tensor, p: float, dtype: torch.dtype) -> torch.Tensor:
+    """0 with probability p, else 1; drawn: of `bits`, in the form that is wanted."""
     level = min(round(p * _LEVELS), _LEVELS - 1)
-    bits = torch.from_numpy(np.random.SFC64(seed).random_raw(-(-count // 4))).view(torch.int16)[:count].view(shape)
-    return torch.ge(bits, level - _LEVELS // 2, out=torch.empty(shape, dtype=dtype))
+    return torch.ge(drawn, level - _LEVELS // 2, out=torch.empty(drawn.shape, dtype=dtype))
+
+
+def _drawn(shape: torch.Size, p: float, dtype: torch.dtype, seed: int | Sequence[int]) -> torch.Tensor:
+    return of_bits(bits(prod(shape), seed).view(shape), p, dtype)
 
 
 class Dropout(nn.Dropout):
@@ -60,18 +68,18 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Any:
         query, key, value, mask, p, scale = given
-        probabilities = _probabilities(query, key, mask, scale)
-        kept = keep(probabilities.shape, p, probabilities.dtype)
-        ctx.save_for_backward(query, key, value, probabilities, kept)
+        found = probabilities(query, key, mask, scale)
+        kept = keep(found.shape, p, found.dtype)
+        ctx.save_for_backward(query, key, value, found, kept)
         ctx.scale = scale
-        return torch.matmul(probabilities * kept, value)
+        return torch.matmul(found * kept, value)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
-        query, key, value, probabilities, kept = ctx.saved_tensors
-        found = _gradients(query, key, value, probabilities, kept, grads[0], scale=ctx.scale)
-        return *found, None, None, None
+        query, key, value, found, kept = ctx.saved_tensors
+        made = gradients(query, key, value, found, kept, grads[0], scale=ctx.scale)
+        return *made, None, None, None
 
 
 class _AttentionByParts(torch.autograd.Function):
@@ -87,9 +95,9 @@ class _AttentionByParts(torch.autograd.Function):
             mask = query.new_zeros(mask.shape).masked_fill_(~mask, torch.finfo(query.dtype).min)
         seed, out = _seed(), query.new_empty(*query.shape[:3], value.shape[-1])
         for place, part in enumerate(_parts(query, key)):
-            probabilities = _probabilities(query[part] * scale, key[part], _of(mask, part))
-            drawn = _drawn(probabilities.shape, p, probabilities.dtype, (seed, place))
-            out[part] = torch.matmul(probabilities.mul_(drawn), value[part])
+            there = probabilities(query[part] * scale, key[part], _of(mask, part))
+            drawn = _drawn(there.shape, p, there.dtype, (seed, place))
+            out[part] = torch.matmul(there.mul_(drawn), value[part])
         ctx.save_for_backward(query, key, value, mask)
         ctx.settings = p, scale, seed
         return out.mul_(1 / (1 - p))
@@ -101,15 +109,15 @@ class _AttentionByParts(torch.autograd.Function):
         found = tuple(torch.empty_like(each) for each in (query, key, value))
         for place, part in enumerate(_parts(query, key)):
             scaled = query[part] * scale
-            probabilities = _probabilities(scaled, key[part], _of(mask, part))
-            drawn = _drawn(probabilities.shape, p, probabilities.dtype, (seed, place))
-            made = _gradients(scaled, key[part], value[part], probabilities, drawn, grad[part] / (1 - p))
+            there = probabilities(scaled, key[part], _of(mask, part))
+            drawn = _drawn(there.shape, p, there.dtype, (seed, place))
+            made = gradients(scaled, key[part], value[part], there, drawn, grad[part] / (1 - p))
             for whole, each in zip(found, made, strict=True):
                 whole[part] = each
         return found[0].mul_(scale), *found[1:], None, None, None
 
 
-def _probabilities(
+def probabilities(
     query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scale: float = 1.0
 ) -> torch.Tensor:
     """(batch, heads, queries, keys)."""
@@ -123,20 +131,22 @@ def _probabilities(
     return scores.softmax(-1)
 
 
-def _gradients(
+def gradients(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    probabilities: torch.Tensor,
-    kept: torch.Tensor,
+    found: torch.Tensor,
+    kept: torch.Tensor | None,
     grad: torch.Tensor,
     *,
     scale: float = 1.0,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of query, key and value."""
-    for_value = torch.matmul((probabilities * kept).transpose(-1, -2), grad)
-    through = torch.matmul(grad, value.transpose(-1, -2)).mul_(kept)
-    scores = torch._softmax_backward_data(through, probabilities, -1, probabilities.dtype)
+    """Of query, key and value. found: the probabilities; kept: what they were multiplied by."""
+    for_value = torch.matmul((found if kept is None else found * kept).transpose(-1, -2), grad)
+    through = torch.matmul(grad, value.transpose(-1, -2))
+    if kept is not None:
+        through.mul_(kept)
+    scores = torch._softmax_backward_data(through, found, -1, found.dtype)
     if scale != 1:
         scores.mul_(scale)
     return torch.matmul(scores, key), torch.matmul(scores.transpose(-1, -2), query), for_value
@@ -188,7 +198,7 @@ def attention(
         attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     with torch.autocast("cpu", enabled=False):  # what comes in has its type already
-        many = prod(query.shape[:3]) * key.shape[2] > _WHOLE
+        many = prod(query.shape[:3]) * key.shape[2] > WHOLE
         attend: Any = (_AttentionByParts if many else _Attention).apply
         attended = attend(query, key, value, attention_mask, dropout, scale)
     return attended.transpose(1, 2).contiguous(), None

@@ -16,13 +16,13 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import seed_worker
 
-from . import dropout, first_token, taught
+from . import dropout, first_token, layers, taught
 from .optimizer import CpuAdamW, fades
 from .sampling import ByLength, lengths
 from .tables import lean, tables
 
 BY_LENGTH = "group_by_length"
-KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # else 1024 are kept, of 0.6 MB, one for each length of texts
+KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")  # else 1024 are kept, of 0.6 MB, one for each length of texts
 ADAMW = "adamw_torch_fused"  # upstream's default; "adamw_torch" is torch's own, dense
 
 
@@ -141,6 +141,7 @@ def fast(trainer: Any) -> Iterator[None]:
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
             if cheap:
                 stack.enter_context(first_token.only(trainer.model))
+                stack.enter_context(layers.at_once(trainer.model))
             stack.enter_context(_own_forward(trainer.model))
         stack.enter_context(taught.once(trainer))
         yield

@@ -11,19 +11,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from .dropout import ATTENTION
+from .layers import LIKE_BERT, computed, is_own
+from .variants import Forward, changed, own_forwards, watched
 
 _HEAD = "ForSequenceClassification"
-_MARK = "_tunesmith_first_token"
 _FORMS = ("sdpa", ATTENTION)  # those whose mask is None or (batch, 1, queries, keys)
-_changing = Lock()
 
 
 def _attended(attention: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any) -> torch.Tensor:
@@ -39,6 +38,9 @@ def _attended(attention: Any, query: torch.Tensor, key: torch.Tensor, value: tor
 
 
 def _bert(layer: Any, hidden: torch.Tensor, mask: Any) -> torch.Tensor:
+    at_once = computed(layer, hidden, mask, first=True)
+    if at_once is not None:
+        return at_once
     attention, first = layer.attention.self, hidden[:, :1]
     found = _attended(attention, attention.query(first), attention.key(hidden), attention.value(hidden), mask)
     whole: torch.Tensor = layer.feed_forward_chunk(layer.attention.output(found, first))
@@ -53,59 +55,54 @@ def _distilbert(layer: Any, hidden: torch.Tensor, mask: Any) -> torch.Tensor:
     return whole
 
 
-_LIKE_BERT = ("bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta")
 LAYERS: Mapping[str, Callable[[Any, torch.Tensor, Any], torch.Tensor]] = {
-    **dict.fromkeys(_LIKE_BERT, _bert),
+    **dict.fromkeys(LIKE_BERT, _bert),
     "distilbert": _distilbert,
 }
 """Model type -> its last layer for the first token."""
 
 
-def _empty(kind: type[nn.Module]) -> nn.Module:
-    return kind.__new__(kind)
-
-
 @cache
-def _narrowed(kind: type[nn.Module], model_type: str) -> type[nn.Module]:
-    """The layer's class with our `forward`; copies and pickles of such a layer are plain ones."""
+def _first(model_type: str) -> Forward:
     through = LAYERS[model_type]
 
-    def forward(self: Any, hidden_states: torch.Tensor, attention_mask: Any = None, *args: Any, **more: Any) -> Any:
-        if more.get("past_key_values") is not None or _is_watched(self):  # of an adapter of prefixes, or of hooks
-            return kind.forward(self, hidden_states, attention_mask, *args, **more)
-        return through(self, hidden_states, attention_mask)
+    def forward(
+        layer: Any,
+        plain: Callable[..., Any],
+        hidden_states: torch.Tensor,
+        attention_mask: Any = None,
+        *args: Any,
+        **more: Any,
+    ) -> Any:
+        if more.get("past_key_values") is not None or _is_watched(layer):  # of an adapter of prefixes, or of hooks
+            return plain(layer, hidden_states, attention_mask, *args, **more)
+        return through(layer, hidden_states, attention_mask)
 
-    def reduced(self: Any, protocol: Any) -> Any:
-        _, _, *state = cast("tuple[Any, ...]", kind.__reduce_ex__(self, protocol))
-        return _empty, (kind,), *state
-
-    own = {"forward": forward, "__reduce_ex__": reduced, "__module__": kind.__module__, _MARK: True}
-    return type(kind.__name__, (kind,), own)
+    return forward
 
 
 def _is_watched(layer: Any) -> bool:
     """Whether hooks see what the layer or its attention returns: `output_hidden_states=True` of a call sets some."""
-    inner = getattr(layer.attention, "self", layer.attention)
-    return any(each._forward_hooks or each._forward_pre_hooks for each in (layer, layer.attention, inner))
+    return watched((layer, layer.attention, getattr(layer.attention, "self", layer.attention)))
 
 
-def _last_layer(model: Any) -> tuple[Any, str] | None:
-    """The last layer of a classifier, and its model type; None where other tokens may be read."""
+def _last_layer(model: Any) -> Mapping[nn.Module, Forward]:
+    """The last layer of a classifier, and our forward of it; nothing where other tokens may be read."""
     inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # of PEFT
     if not isinstance(inner, PreTrainedModel) or not type(inner).__name__.endswith(_HEAD):
-        return None
+        return {}
     config: Any = inner.config
     read = config.output_hidden_states or config.output_attentions or getattr(config, "is_decoder", False)
     if read or config.model_type not in LAYERS or config._attn_implementation not in _FORMS:
-        return None
+        return {}
     body: Any = inner.base_model
     stack: Any = getattr(body, "encoder", None) or getattr(body, "transformer", None)
     parts = [inner, body, *_readers(inner, body)]
-    if not all(_is_own(each, config.model_type) for each in parts) or not len(getattr(stack, "layer", ())):
-        return None
+    if not all(is_own(each, config.model_type) for each in parts) or not len(getattr(stack, "layer", ())):
+        return {}
     layer = stack.layer[-1]
-    changed = "forward" in vars(layer) or hasattr(layer, _MARK)  # offloaded, or narrowed already
-    return (layer, config.model_type) if _is_own(layer, config.model_type) and not changed else None
+    takes = is_own(layer, config.model_type) and not changed(layer)  # offloaded, or narrowed already
+    return {layer: _first(config.model_type)} if takes else {}
 
 
 def _readers(model: Any, body: Any) -> list[Any]:
@@ -115,14 +112,6 @@ def _readers(model: Any, body: Any) -> list[Any]:
     return [] if model.config.model_type == "distilbert" else [model.classifier]
 
 
-def _is_own(part: Any, model_type: str) -> bool:
-    """Whether a part is of transformers' own class for this model type, and not a user's in its place."""
-    part = getattr(part, "original_module", part)  # PEFT keeps what it trains beside it, of the same class
-    return type(part).__module__.startswith(
-        f"transformers.models.{model_type.replace('-', '_').removesuffix('_text')}."
-    )
-
-
 @contextmanager
 def only(model: nn.Module) -> Iterator[None]:
     """Meanwhile the last layer of a classifier returns its first token alone, (batch, 1, width).
@@ -130,19 +119,5 @@ def only(model: nn.Module) -> Iterator[None]:
     Other models, and classifiers that are asked for hidden states or attentions, stay as they are. Of several threads
     the first to come changes the layer; it is itself again when that one goes, and the logits are the same either way.
     """
-    layer: Any = None
-    kind: Any = None
-    narrow: Any = None
-    with _changing:
-        found = _last_layer(model)
-        if found is not None:
-            layer = found[0]
-            kind = type(layer)
-            layer.__class__ = narrow = _narrowed(kind, found[1])
-    try:
+    with own_forwards(lambda: _last_layer(model)):
         yield
-    finally:
-        if layer is not None:
-            with _changing:
-                if type(layer) is narrow:  # else another has wrapped it since
-                    layer.__class__ = kind

@@ -50,7 +50,7 @@ def _is_layer(layer: Any) -> bool:
     model_type = getattr(config, "model_type", None)
     if model_type not in LIKE_BERT or not is_own(layer, model_type) or not hasattr(layer, "feed_forward_chunk"):
         return False
-    plain = not (layer.is_decoder or layer.add_cross_attention or layer.chunk_size_feed_forward)
+    plain = not (layer.is_decoder or layer.chunk_size_feed_forward)
     return plain and all(is_own(each, model_type) for each in (layer.attention, inner, layer.attention.output))
 
 

@@ -217,7 +217,7 @@ def _projected(low: Any, joined: Any, biases: Any, shape: Sequence[int], form: F
     whole = batch, form.heads, tokens, inner // form.heads
     if not form.first:
         return _split(torch.addmm(biases, low, joined.t()), 3, whole, form)
-    query = torch.addmm(biases[:inner], _first(low, shape), joined[:inner].t())
+    query = torch.addmm(biases[:inner], _first(low, shape).contiguous(), joined[:inner].t())
     both = torch.addmm(biases[inner:], low, joined[inner:].t())
     return *_split(query, 1, (batch, form.heads, 1, whole[-1]), form), *_split(both, 2, whole, form)
 
@@ -232,10 +232,10 @@ def _unprojected(parts: Any, low: Any, joined: Any, shape: Sequence[int], dtype:
     query, both = _flat(parts[:1], dtype), _flat(parts[1:], dtype)
     passed = torch.mm(both, joined[inner:])[:count]
     _first(passed, shape).add_(torch.mm(query, joined[:inner]))
-    (own, own_bias), (weight, bias) = _of(query, _first(low, shape)), _of(both, low)
+    (own, own_bias), (weight, bias) = _of(query, _first(low, shape).contiguous()), _of(both, low)
     return passed, (own, *weight.chunk(2)), (own_bias, *bias.chunk(2))
 
 
 def _first(rows: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """The first token of each text, (batch, width)."""
+    """The first token of each text, (batch, width), in the rows themselves; products want a copy, which is fast."""
     return rows[: shape[0] * shape[1]].view(*shape[:2], -1)[:, 0]

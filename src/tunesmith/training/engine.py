@@ -22,7 +22,7 @@ from .sampling import ByLength, lengths
 from .tables import lean, tables
 
 BY_LENGTH = "group_by_length"
-KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")  # else 1024 are kept, of 0.6 MB, one for each length of texts
+KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")  # else 1024 are kept, of 0.6 MB each at most
 ADAMW = "adamw_torch_fused"  # upstream's default; "adamw_torch" is torch's own, dense
 
 

@@ -176,6 +176,18 @@ def test_modules_compute_what_is_not_plain(calls: Calls, kind: str) -> None:
     assert not calls
 
 
+def test_hooks_of_all_modules_at_once_are_called(calls: Calls) -> None:
+    trained, seen = model(), []
+    found = torch.nn.modules.module.register_module_forward_hook(lambda module, *args: seen.append(module))
+    try:
+        with dropout.fast(trained), layers.at_once(trained):
+            trained(**batch())
+    finally:
+        found.remove()
+    assert not calls
+    assert all(each.output.dense in seen for each in trained.base_model.encoder.layer)
+
+
 def test_long_texts_and_torchs_own_dropout_are_for_the_modules(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = model(drop=0.1)
     with layers.at_once(trained):

@@ -9,12 +9,13 @@ from threading import Lock
 from typing import Any, cast
 
 from torch import nn
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as _modules
 
 Forward = Callable[..., Any]
 """(module, the module's own forward, *what the module is called with) -> what it returns."""
 _MARK = "_tunesmith_forward"
 _changing = Lock()
+_any_global_hook: Callable[[], bool] = _modules._has_any_global_hook
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def changed(module: nn.Module) -> bool:
 
 def watched(modules: Any) -> bool:
     """Whether hooks see what one of these modules is given or returns; hooks of all modules at once do."""
-    return bool(_has_any_global_hook()) or any(
+    return bool(_any_global_hook()) or any(
         each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
         for each in modules
     )

@@ -195,7 +195,7 @@ def test_a_model_trained_again_or_stopped_by_an_error_is_in_its_own_precision() 
 
 
 @pytest.mark.parametrize(
-    ("precision", "before", "after"), [("bf16", None, "128"), ("bf16", "7", "7"), ("fp32", None, None)]
+    ("precision", "before", "after"), [("bf16", None, "256"), ("bf16", "7", "7"), ("fp32", None, None)]
 )
 def test_few_compiled_kernels_are_kept_unless_the_user_says_how_many(
     monkeypatch: pytest.MonkeyPatch, precision: str, before: str | None, after: str | None
